@@ -1,0 +1,118 @@
+"""Leaderboards: which rows may be ranked together, in what order, and where their bars stand."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.ranks import Better, Interval, better, interval, shared_ranks
+from reports.tables import BAD, UNJUDGED, Report, Row, grouped
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Places on the axis in percent."""
+
+    start: float
+    end: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a leaderboard; without a rank where it cannot or must not be ranked."""
+
+    row: Row
+    rank: int | None = None
+    bar: Bar | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows that may be compared: same subject, metric and settings, and for timings the same machine and dtype."""
+
+    subject: str
+    metric: str
+    unit: str | None
+    direction: Better
+    tags: list[str]
+    ranked: list[Entry]
+    contended: list[Entry]
+    unranked: list[Entry]
+
+    @property
+    def entries(self) -> list[Entry]:
+        return self.ranked + self.contended + self.unranked
+
+
+def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]:
+    """Timings of different machines or dtypes are never ranked together; scores are, and say where they come from."""
+    timing = kind == "throughput"
+
+    def comparable(row: Row) -> tuple[Any, ...]:
+        record = row.record
+        settings = tuple(sorted((name, str(value)) for name, value in record.settings.items()))
+        same = (row.subject, record.metric or record.law or "–", record.unit or "", settings)
+        return (*same, record.dtype or "", record.device, record.environment) if timing else same
+
+    rows = [row for row in report.kind(kind) if subject in (None, row.subject)]
+    return [_board(group, timing) for _, group in sorted(grouped(rows, comparable).items())]
+
+
+def _board(rows: list[Row], timing: bool) -> Board:
+    first = rows[0].record
+    direction = better(first)
+    tags = [f"{name.replace('_', ' ')} {value}" for name, value in sorted(first.settings.items()) if value is not None]
+    if timing:
+        tags = [*(part for part in (first.dtype, first.device, rows[0].place) if part), *tags]
+    spans = {
+        row.anchor: found
+        for row in rows
+        if row.record.verdict not in BAD | UNJUDGED and (found := interval(row.record)) is not None
+    }
+    bars = _bars([row for row in rows if row.anchor in spans], spans)
+
+    def place(row: Row) -> float:
+        value = row.record.value or 0.0
+        return -value if direction == "higher" else value
+
+    fit = sorted((row for row in rows if row.anchor in spans), key=place)
+    calm = [row for row in fit if not row.record.contended]
+    ranks = shared_ranks([spans[row.anchor] for row in calm], direction)
+    counts = Counter(ranks)
+    ranked = [Entry(row, rank, bars[row.anchor], counts[rank] > 1) for row, rank in zip(calm, ranks, strict=True)]
+    return Board(
+        subject=rows[0].subject,
+        metric=first.metric or first.law or "–",
+        unit=first.unit,
+        direction=direction,
+        tags=tags,
+        ranked=sorted(ranked, key=lambda entry: (entry.rank or 0, place(entry.row))),
+        contended=[Entry(row, bar=bars[row.anchor]) for row in fit if row.record.contended],
+        unranked=[Entry(row) for row in rows if row.anchor not in spans],
+    )
+
+
+def _bars(rows: Sequence[Row], spans: dict[str, Interval]) -> dict[str, Bar]:
+    """On one axis that begins at 0. Ends that are infinite or past the axis stop at its edge."""
+    ends = [end for row in rows for end in (*spans[row.anchor], row.record.value or 0.0) if math.isfinite(end)]
+    least, most = min([0.0, *ends]), max([0.0, *ends])
+    width = most - least
+
+    def percent(value: float) -> float:
+        if not 0 < width < math.inf:
+            return 0.0
+        return round(100 * min(1.0, max(0.0, (value - least) / width)), 2)
+
+    bars = {}
+    for row in rows:
+        low, high = spans[row.anchor]
+        start, end = sorted((percent(0.0), percent(row.record.value or 0.0)))
+        certain = low == high
+        bars[row.anchor] = Bar(start, end, None if certain else percent(low), None if certain else percent(high))
+    return bars

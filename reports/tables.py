@@ -1,0 +1,245 @@
+"""What the tables of a report say, before anybody draws them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from reports.collection import Collection, file_name, parameters
+from reports.schema import VERDICTS, ConceptPage, Environment, Record, Verdict
+
+BAD: frozenset[Verdict] = frozenset({"fail", "error", "crash", "timeout"})
+UNJUDGED: frozenset[Verdict] = frozenset({"unsupported", "inconclusive"})
+_Item = TypeVar("_Item")
+
+
+def grouped(items: Iterable[_Item], by: Callable[[_Item], Any]) -> dict[Any, list[_Item]]:
+    """In order of first appearance."""
+    groups: dict[Any, list[_Item]] = defaultdict(list)
+    for item in items:
+        groups[by(item)].append(item)
+    return dict(groups)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record with the name it has on the pages."""
+
+    anchor: str
+    record: Record
+    place: str
+    """Tag of its environment, empty where all rows share one."""
+    several_devices: bool = False
+
+    @property
+    def subject(self) -> str:
+        return self.record.concept or self.record.task or "–"
+
+    @property
+    def name(self) -> str:
+        return self.record.implementation or self.record.model or "–"
+
+    @property
+    def what(self) -> str | None:
+        return self.record.law or self.record.metric
+
+    @property
+    def where(self) -> list[str]:
+        """What tells it apart from other rows of the same name."""
+        device = self.record.device if self.several_devices or self.record.device != "cpu" else None
+        return [part for part in (self.record.dtype, device, self.place) if part]
+
+    @property
+    def parameters(self) -> str:
+        """Of a parametrized law, the part of the pytest id that the row's other columns do not say already."""
+        text = parameters(self.record)
+        for known in (self.name, self.record.dtype, self.record.device):
+            text = text.replace(known, "", 1) if known else text
+        return text.strip("-: ")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Verdicts counted. judged leaves out `unsupported` and `inconclusive`; applicable leaves out `unsupported`."""
+
+    counts: Counter[Verdict]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Tally:
+        return cls(Counter(row.record.verdict for row in rows))
+
+    def __getitem__(self, verdict: Verdict) -> int:
+        return self.counts[verdict]
+
+    @property
+    def passed(self) -> int:
+        return self.counts["pass"]
+
+    @property
+    def bad(self) -> int:
+        return sum(self.counts[verdict] for verdict in BAD)
+
+    @property
+    def judged(self) -> int:
+        return sum(count for verdict, count in self.counts.items() if verdict not in UNJUDGED)
+
+    @property
+    def applicable(self) -> int:
+        return self.judged + self.counts["inconclusive"]
+
+    @property
+    def tone(self) -> str:
+        """The verdict that colours the cell: the worst one that counts."""
+        if self.bad:
+            return "fail"
+        if not self.judged:
+            return "inconclusive" if self.applicable else "unsupported"
+        return "deviation" if self.counts["deviation"] else "pass"
+
+    @property
+    def words(self) -> str:
+        return (
+            ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in VERDICTS if self.counts[verdict]) or "nothing"
+        )
+
+
+@dataclass(frozen=True)
+class Control:
+    """A fault or a variant with everything that was recorded about it."""
+
+    name: str
+    role: str
+    rows: list[Row]
+
+    @property
+    def tally(self) -> Tally:
+        return Tally.of(self.rows)
+
+    @property
+    def kept(self) -> bool:
+        """Rejected as a fault must be, or accepted as a variant must be."""
+        tally = self.tally
+        return tally.passed > 0 and (self.role == "fault" or tally.bad == 0)
+
+    @property
+    def laws(self) -> list[str]:
+        found = {
+            law: None
+            for row in self.rows
+            for law in row.record.rejected_by or ([row.record.law] if row.record.law else [])
+        }
+        return list(found)
+
+    def first(self, name: str) -> str | None:
+        return next((getattr(row.record, name) for row in self.rows if getattr(row.record, name)), None)
+
+
+@dataclass(frozen=True)
+class Controls:
+    concept: str
+    faults: list[Control]
+    variants: list[Control]
+
+    @property
+    def rejected(self) -> int:
+        return sum(control.kept for control in self.faults)
+
+    @property
+    def accepted(self) -> int:
+        return sum(control.kept for control in self.variants)
+
+
+@dataclass(frozen=True)
+class Area:
+    """Concepts of one area against the implementations that were judged on them."""
+
+    name: str
+    concepts: list[str]
+    implementations: list[str]
+    cells: dict[tuple[str, str], Tally] = field(default_factory=dict)
+
+
+class Report:
+    """A collection, seen as tables."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self.environments: dict[str, Environment] = collection.environments
+        used = {record.environment: None for record in collection.records}
+        self.tags = {id: f"E{number}" for number, id in enumerate({**dict.fromkeys(self.environments), **used}, 1)}
+        several = len(used) > 1
+        devices = len({record.device for record in collection.records}) > 1
+        self.rows = [
+            Row(f"r{number}", record, self.tags[record.environment] if several else "", devices)
+            for number, record in enumerate(
+                sorted(
+                    collection.records,
+                    key=lambda record: (record.concept or record.task or "", record.time.timestamp()),
+                ),
+                1,
+            )
+        ]
+
+    def kind(self, *kinds: str) -> list[Row]:
+        return [row for row in self.rows if row.record.kind in kinds]
+
+    @cached_property
+    def pages(self) -> dict[str, ConceptPage | None]:
+        """Every concept that has a page: described by a run, or named by a record."""
+        described = self.collection.concepts
+        named = {row.record.concept for row in self.rows if row.record.concept}
+        return {id: described.get(id) for id in sorted(named | set(described))}
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """File name of each concept's page; ids that would share one, or are no file name, get a number."""
+        files: dict[str, str] = {}
+        taken: set[str] = set()
+        for number, id in enumerate(self.pages):
+            name = file_name(id)
+            if name != id or name.lower() in taken:
+                name = f"{name}-{number}"
+            taken.add(name.lower())
+            files[id] = f"{name}.html"
+        return files
+
+    def matrix(self, rows: Iterable[Row] | None = None) -> list[Area]:
+        """Area by area; the implementations that were judged on most concepts stand first."""
+        judged = self.kind("conformance") if rows is None else list(rows)
+        areas = []
+        for area, inside in sorted(grouped(judged, lambda row: row.subject.split(".")[0]).items()):
+            cells = {
+                place: Tally.of(found) for place, found in grouped(inside, lambda row: (row.subject, row.name)).items()
+            }
+            breadth = Counter(name for _, name in cells)
+            names = sorted(breadth, key=lambda name: (-breadth[name], name))
+            areas.append(Area(area, sorted({subject for subject, _ in cells}), names, cells))
+        return areas
+
+    def controls(self, concept: str | None = None) -> list[Controls]:
+        tables = []
+        chosen = [row for row in self.kind("control") if concept in (None, row.subject)]
+        for subject, rows in sorted(grouped(chosen, lambda row: row.subject).items()):
+            found = [Control(name, role, same) for (role, name), same in grouped(rows, _role_and_name).items()]
+            # Those that nothing rejected come first: they are what a reader must see.
+            found.sort(key=lambda control: control.kept)
+            faults = [control for control in found if control.role == "fault"]
+            tables.append(Controls(subject, faults, [control for control in found if control.role == "variant"]))
+        return tables
+
+    def failures(self) -> dict[str, list[Row]]:
+        """Rows that did not pass: what is wrong, what is known, what nobody could tell, what does not exist."""
+        shown = [row for row in self.rows if row.record.verdict != "pass"]
+        return {
+            "fail": [row for row in shown if row.record.verdict in BAD],
+            "deviation": [row for row in shown if row.record.verdict == "deviation"],
+            "inconclusive": [row for row in shown if row.record.verdict == "inconclusive"],
+            "unsupported": [row for row in shown if row.record.verdict == "unsupported"],
+        }
+
+
+def _role_and_name(row: Row) -> tuple[str, str]:
+    return row.record.role or "fault", row.name
