@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     try:
         return int(chosen.call(chosen))
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ReportError as error:
         to_stderr(str(error))
         return 2
@@ -84,7 +90,8 @@ def _compare(chosen: argparse.Namespace) -> int:
     from reports.compare import compare, render
 
     comparison = compare(collect([chosen.before], to_stderr), collect([chosen.after], to_stderr))
-    print(render(comparison, markdown=chosen.format == "markdown"))
+    with contextlib.suppress(BrokenPipeError):
+        print(render(comparison, markdown=chosen.format == "markdown"), flush=True)
     return comparison.exit_code
 
 

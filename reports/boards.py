@@ -41,6 +41,8 @@ class Board:
     unit: str | None
     direction: Better
     tags: list[str]
+    apart: bool
+    """Whether dtype, device or machine differ from row to row; where they do not, the tags have them."""
     ranked: list[Entry]
     contended: list[Entry]
     unranked: list[Entry]
@@ -65,11 +67,15 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
 
 
 def _board(rows: list[Row], timing: bool) -> Board:
+    # Rows without a figure come last: they know least about the board.
+    rows = sorted(rows, key=lambda row: row.record.value is None)
     first = rows[0].record
     direction = better(first)
     tags = [f"{name.replace('_', ' ')} {value}" for name, value in sorted(first.settings.items()) if value is not None]
-    if timing:
-        tags = [*(part for part in (first.dtype, first.device, rows[0].place) if part), *tags]
+    apart = len({tuple(row.where) for row in rows if row.record.value is not None}) > 1
+    if timing or not apart:
+        device = first.device if timing or first.device != "cpu" else None
+        tags = [*(part for part in (first.dtype, device, rows[0].place) if part), *tags]
     spans = {
         row.anchor: found
         for row in rows
@@ -92,6 +98,7 @@ def _board(rows: list[Row], timing: bool) -> Board:
         unit=first.unit,
         direction=direction,
         tags=tags,
+        apart=apart,
         ranked=sorted(ranked, key=lambda entry: (entry.rank or 0, place(entry.row))),
         contended=[Entry(row, bar=bars[row.anchor]) for row in fit if row.record.contended],
         unranked=[Entry(row) for row in rows if row.anchor not in spans],

@@ -141,7 +141,7 @@ def _board(board: Board) -> str:
             if record.contended
             else record.verdict
         )
-        name = " ".join([entry.row.name, *([] if board.tags and board.tags[0] == record.dtype else entry.row.where)])
+        name = " ".join([entry.row.name, *(entry.row.where if board.apart else [])])
         interval = text.span(record.low, record.high, record.unit)
         value = text.quantity(record.value, record.unit)
         return [rank, text.markdown(name), text.markdown(value), interval, "–" if record.n is None else str(record.n)]

@@ -52,6 +52,9 @@ def _clean(tree: ET.Element) -> None:
         if not _ELEMENTS.fullmatch(name):
             raise ValueError(f"{name} does not draw mathematics")
         element.tag = name
+        if name == "mo" and (element.text or "").isalpha() and len(element.text or "") > 1:
+            # The name of a function; as an operator it would be spaced like a plus sign.
+            element.tag = "mi"
         if element.get("mathvariant") == "bold" and element.text:
             element.text = "".join(map(_bold, element.text))
         element.attrib = {key: value for key, value in element.attrib.items() if _ATTRIBUTES.fullmatch(key)}

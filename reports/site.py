@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,7 @@ class Pages:
         self.built = date(datetime.now(UTC))
         style = "\n" + (HERE / "style.css").read_text(encoding="utf-8")
         script = "\n" + (HERE / "page.js").read_text(encoding="utf-8")
-        self.templates = _templates()
-        self.templates.globals.update(
+        self.context = dict(
             report=report,
             built=self.built,
             parquet=parquet,
@@ -120,10 +120,8 @@ class Pages:
     def _draw(self, template: str, path: str, **names: Any) -> None:
         target = self.folder / path
         target.parent.mkdir(exist_ok=True)
-        root = "../" * path.count("/")
-        # `root` is a global because the imported macros need it too.
-        self.templates.globals["root"] = root
-        target.write_text(self.templates.get_template(template).render(root=root, **names), encoding="utf-8")
+        context = {**self.context, "root": "../" * path.count("/"), **names}
+        target.write_text(_templates().get_template(template).render(context), encoding="utf-8")
 
     def overview(self) -> None:
         report = self.report
@@ -152,16 +150,19 @@ class Pages:
         report = self.report
         rows = [row for row in report.rows if row.subject == id]
         judged = [row for row in rows if row.record.kind == "conformance"]
+        page = report.pages[id]
+        order = {law: place for place, law in enumerate(page.laws)} if page else {}
+        found = grouped(judged, lambda row: row.record.law or "–")
         laws = {
-            law: grouped(same, lambda row: row.name)
-            for law, same in sorted(grouped(judged, lambda row: row.record.law or "–").items())
+            law: grouped(found[law], lambda row: row.name)
+            for law in sorted(found, key=lambda law: (order.get(law, len(order)), law))
         }
         self._draw(
             "concept.html.j2",
             f"concepts/{report.files[id]}",
             here="concept",
             id=id,
-            page=report.pages[id],
+            page=page,
             rows=rows,
             laws=laws,
             names=sorted({row.name for row in judged}),
@@ -252,6 +253,7 @@ def _finalize(value: Any) -> Any:
     return text.visible(value) if type(value) is str else value
 
 
+@cache
 def _templates() -> Templates:
     templates = Templates(
         loader=FileSystemLoader(HERE),
@@ -266,10 +268,13 @@ def _templates() -> Templates:
         inline=prose.inline,
         opening=prose.opening,
         figure=text.figure,
+        noise=text.noise,
+        breakable=text.breakable,
         quantity=text.quantity,
         bare=bare,
         span=span,
         seconds=text.seconds,
+        signature=text.signature,
         short=lambda value, limit: text.one_line(str(value), limit),
         clipped=text.clipped,
         law_name=text.law_name,

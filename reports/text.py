@@ -6,6 +6,8 @@ import html
 import math
 import re
 
+from markupsafe import Markup
+
 _HIDDEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
@@ -54,6 +56,16 @@ def quantity(value: float | None, unit: str | None) -> str:
     return f"{figure(value)} {unit}" if unit and value is not None else figure(value)
 
 
+def noise(value: float | None) -> str:
+    """Units of noise are an estimate: two digits say all there is."""
+    return figure(value) if value is None or not math.isfinite(value) or abs(value) >= 100 else f"{value:.2g}"
+
+
+def breakable(name: str) -> Markup:
+    """A long name, with places where a line may break."""
+    return Markup("<wbr>").join(re.findall(r".*?[-_./:]+|.+", visible(name), re.DOTALL))
+
+
 def span(low: float | None, high: float | None, unit: str | None = None) -> str:
     """An interval; empty where there is none."""
     if low is None or high is None:
@@ -76,6 +88,34 @@ def markdown(text: str) -> str:
     escaped = html.escape(one_line(text), quote=False)
     escaped = re.sub(r"([\\`*\[\]|~])", r"\\\1", escaped)
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
+
+
+def signature(source: str, width: int = 92) -> str:
+    """A signature as source text; one that is too long for a line gets a line for each parameter."""
+    lines = source.splitlines()
+    return "\n".join(_unfolded(line) if len(line) > width else line for line in lines)
+
+
+def _unfolded(line: str) -> str:
+    """Breaks after the first bracket opens, after each comma directly inside it, and before it closes."""
+    indent = line[: len(line) - len(line.lstrip())]
+    parts, depth, quote = [""], 0, ""
+    for place, letter in enumerate(line):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in ")]}":
+            depth -= 1
+            if depth == 0:
+                inside = [f"{indent}    {part.strip()}" for part in parts[1:] if part.strip()]
+                return "\n".join([parts[0], *inside, f"{indent}{line[place:]}"])
+        parts[-1] += letter
+        if not quote:
+            depth += letter in "([{"
+            if depth == 1 and letter in "([{,":
+                parts.append("")
+    return line
 
 
 def law_name(law: str | None) -> str:
