@@ -280,6 +280,7 @@ def _templates() -> Templates:
         law_name=text.law_name,
         thousands=lambda count: f"{count:,}",
         is_web=lambda link: str(link).lower().startswith(("http://", "https://")),
+        address=lambda link: text.one_line(str(link).partition("://")[2] or str(link), 44),
         date=date,
         reasons=reasons,
     )

@@ -91,7 +91,8 @@ def test_nothing_that_a_record_says_becomes_markup(tmp_path: Path) -> None:
     told = page(
         id=ALERT, path=ALERT, contract=ALERT, laws={ALERT: ALERT},
         doc=f"{ALERT}\n\n# {ALERT}\n\n$\\text{{{ALERT}}}$ ${ALERT}$ $$\\href{{javascript:alert(1)}}{{x}} {ALERT}$$\n\n"
-        f"[a](javascript:alert(1)) ![b](https://x.org/i.png) <img src=x onerror=alert(1)>\n\n    {ALERT}\n\n`{ALERT}`",
+        f"[a](javascript:alert(1)) [c](../<b>.html) $\\text{{{{{ALERT}}}}}$"
+        f" ![b](https://x.org/i.png) <img src=x onerror=alert(1)>\n\n    {ALERT}\n\n`{ALERT}`",
     )  # fmt: skip
     folder = built(tmp_path, records, run(ALERT, command=ALERT, environment=hostile, concepts=[told]))
     shown = list(folder.rglob("*.html"))

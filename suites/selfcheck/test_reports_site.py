@@ -12,6 +12,7 @@ import pytest
 
 from reports import site
 from reports.__main__ import main
+from reports.records import find
 from suites.selfcheck.reports_synthetic import built, record, text, write
 
 
@@ -63,6 +64,7 @@ def test_a_new_site_replaces_the_old_one_whole(tmp_path: Path) -> None:
 def test_a_site_carries_its_records_but_is_no_source_of_them_by_accident(tmp_path: Path) -> None:
     folder = built(tmp_path, [record()])
     again = tmp_path / "again"
+    assert find([tmp_path]) == [tmp_path / "runs" / "r1"]
     assert main(["build", str(folder), "--to", str(again)]) == 0
     assert json.loads((again / "site.json").read_text())["runs"] == ["r1"]
     assert main(["build", str(folder), "--to", str(folder)]) == 2
