@@ -1,0 +1,93 @@
+"""The accuracy board: one test for each model on each task that can judge it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+
+import pytest
+
+from fixtures import devices
+from suites.accuracy import board, harness
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    entries = [*board.BUILT_IN, *board.users(metafunc.config.getoption("model"))]
+    metafunc.parametrize("entry", entries, ids=[entry.id for entry in entries])
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an entry has no figures, and whether the run should be red for it."""
+
+    verdict: str
+    message: str
+    red: bool
+
+    def end(self, model: str) -> NoReturn:
+        """End the test with one message."""
+        if self.red:
+            pytest.fail(f"{model}: {self.message}", pytrace=False)
+        pytest.skip(f"{model}: {self.message}")
+
+
+@cache
+def built_in(task: str, model: str, device: str) -> harness.Outcome:
+    """The outcome of a built-in entry, once a process: it is also what others must beat."""
+    return harness.evaluate(task, board.entry(task, model).build(device))
+
+
+def evaluate(entry: board.Entry, device: str) -> harness.Outcome | Refusal:
+    """The outcome of an entry; whatever goes wrong with one model must not end the run of the others."""
+    try:
+        if not entry.asked:
+            return built_in(entry.task, entry.model, device)
+        return harness.evaluate(entry.task, entry.build(device))
+    except board.NoTask as error:
+        # One message for the model, however many tasks there are: the first fails, the others only record.
+        return Refusal(error.verdict, str(error), red=entry.task == next(iter(board.TASKS)))
+    except ModuleNotFoundError as error:
+        return Refusal("unsupported", f"{error.name} is not installed: python -m pip install '.[accuracy]'", red=False)
+    except Exception as error:
+        if verdict := getattr(error, "verdict", None):
+            # What a user asked for and did not get is red, unless it is only that this task is for another kind.
+            wanted = entry.asked and type(error).__name__ != "WrongKind"
+            return Refusal(verdict, str(error), red=wanted or verdict == "error")
+        return Refusal("error", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", red=True)
+
+
+def test_accuracy(entry: board.Entry, record: Callable[..., None], pytestconfig: pytest.Config) -> None:
+    """Evaluate, record every figure with its interval, and hold built-in models to the order that is known of them."""
+    harness.offline()
+    device = devices.selected(pytestconfig)
+    facts: dict[str, Any] = {"kind": "accuracy", "task": entry.task, "model": entry.model, "versions": entry.versions()}
+    if entry.asked:
+        facts["replay"] = f"pytest suites/accuracy -k {entry.task} --model {shlex.quote(entry.model)}"
+    started = time.perf_counter()
+    result = evaluate(entry, device)
+    facts["duration"] = time.perf_counter() - started
+    if isinstance(result, Refusal):
+        record(**facts, verdict=result.verdict, message=result.message)
+        result.end(entry.model)
+
+    floor = built_in(entry.task, entry.beats, device).scores if entry.beats else [None] * len(result.scores)
+    worse = []
+    for score, lower in zip(result.scores, floor, strict=True):
+        figures = {"metric": score.metric, "value": score.value, "low": score.low, "high": score.high, "n": score.n}
+        below = lower is not None and not score.beats(lower)
+        message = f"{score} is known to be better than {entry.beats}'s {lower}, intervals apart" if below else None
+        worse += [message] if message else []
+        record(
+            **facts,
+            **figures,
+            unit=harness.UNITS[score.metric],
+            verdict="fail" if below else "pass",
+            message=message,
+            settings=result.settings,
+        )
+    if worse:
+        pytest.fail("\n".join(worse), pytrace=False)
