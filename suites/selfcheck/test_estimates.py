@@ -1,0 +1,71 @@
+"""Intervals keep what they promise: how often they cover the truth, and what they let us see."""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+
+import pytest
+
+from fixtures.estimates import estimate, interval, slope
+from fixtures.timing import Policy, race
+from suites.selfcheck.fake_machine import Machine, covers
+
+
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of races with torch in memory would spend their time on collecting garbage."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
+def test_the_interval_covers_the_median_95_times_in_100() -> None:
+    draw = random.Random(0)
+    for n in (6, 10, 25, 60):
+        hits = sum(covers(*interval([draw.lognormvariate(0, 0.3) for _ in range(n)]), 1.0) for _ in range(2000))
+        assert 0.94 <= hits / 2000 <= 0.99, n
+
+
+def test_it_still_covers_when_repetition_stops_at_a_narrow_interval() -> None:
+    hits, trials = 0, 300
+    for seed in range(trials):
+        machine = Machine(seed, noise=0.04)
+        result = race({"a": machine.work(0.01)}, policy=Policy(budget=100), stopwatch=machine.watch)
+        measured = result.seconds("a")
+        assert measured.converged
+        hits += covers(measured.low, measured.high, 0.01)
+    assert 0.91 <= hits / trials <= 0.99
+
+
+def test_five_samples_have_no_95_percent_interval() -> None:
+    assert interval([1.0, 1.0, 1.0, 1.0, 1.0]) == (-math.inf, math.inf)
+    assert interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) == (1.0, 6.0)
+
+
+def test_an_outlier_moves_neither_median_nor_interval() -> None:
+    samples = [1.0 + i / 1000 for i in range(30)]
+    calm, disturbed = (estimate(s, target=0.02, fewest=10) for s in (samples, [*samples[:-1], 50.0]))
+    assert (calm.median, calm.low, calm.high) == (disturbed.median, disturbed.low, disturbed.high)
+
+
+@pytest.mark.parametrize("slowdown", [1.0, 1.05])
+def test_a_slowdown_of_5_percent_is_seen(slowdown: float) -> None:
+    found, trials = 0, 100
+    for seed in range(trials):
+        machine = Machine(seed, noise=0.04)
+        competitors = {"ours": machine.work(0.01 * slowdown), "theirs": machine.work(0.01)}
+        ratio = race(competitors, policy=Policy(budget=20), stopwatch=machine.watch).ratio("ours", "theirs")
+        found += not covers(ratio.low, ratio.high, 1.0)
+        assert ratio.median == pytest.approx(1 / slowdown, rel=0.05)
+    assert found >= 95 if slowdown > 1 else found <= 12
+
+
+def test_a_rate_keeps_its_interval_the_right_way_round() -> None:
+    measured = estimate([0.5 + i / 100 for i in range(11)], target=1, fewest=1).per_second(100)
+    assert measured.low < measured.median < measured.high
+    assert measured.median == pytest.approx(100 / 0.55)
+
+
+def test_slope_of_one_point_is_time_over_size() -> None:
+    assert slope([(4, 2.0)]) == 0.5
+    assert slope([(1, 3.0), (2, 5.0), (3, 7.0)]) == pytest.approx(2)

@@ -1,0 +1,231 @@
+"""GPT-2: how many tokens a second are read (prefill) and written (decode).
+
+Prefill is one call with a whole prompt and an empty cache. Decode is greedy, one token a call with the cache; its rate
+is the reciprocal of the slope of time over the number of tokens written, so the prompt before them does not count.
+Prompts are drawn anew for every call. Weights are random, from a seed, every parameter of them.
+
+An implementation that takes the state dict apart at every call is timed with that; to do so once, it may offer an
+attribute `prepare(weights, *, heads, epsilon)` that returns a function of `(input_ids, *, cache)`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fixtures import devices
+from fixtures.concepts import concept
+from fixtures.implementations import DTYPES, Implementation, for_concept
+from fixtures.plugin import flight
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fixtures.strategies.weights import Gpt2
+    from fixtures.subject import Subject
+    from fixtures.throughput import Outcome
+    from fixtures.timing import Work
+
+CONCEPT = "architectures.gpt2"
+BATCH = 1
+
+Model = Callable[..., "Tensor"]
+Prompt = Callable[[int], "Tensor"]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Tokens that went in, in order, and the logits that came out: what the reference is asked about afterwards."""
+
+    ids: list[Tensor]
+    logits: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is timed: `call(model, prompt, size)` for each of `sizes`, `tokens` of `metric` for each unit of size."""
+
+    metric: str
+    call: Callable[[Model, Prompt, int], Witness]
+    sizes: tuple[int, ...]
+    tokens: int
+    settings: dict[str, int]
+
+
+def prefill(f: Model, prompt: Prompt, size: int) -> Witness:
+    """Reads a prompt of `size` tokens."""
+    ids = prompt(size)
+    return Witness([ids], [f(ids, cache=[])])
+
+
+def decode(f: Model, prompt: Prompt, size: int) -> Witness:
+    """Reads a short prompt and writes `size` tokens, each the likeliest."""
+    cache: list[Any] = []
+    witness = Witness([prompt(16)], [])
+    witness.logits.append(f(witness.ids[0], cache=cache))
+    for _ in range(size):
+        token = witness.logits[-1][:, -1].argmax(-1, keepdim=True)
+        witness.ids.append(token)
+        witness.logits.append(f(token, cache=cache))
+    return witness
+
+
+TASKS = (
+    Task("prefill", prefill, (128,), BATCH, {"prompt_tokens": 128}),
+    Task("decode", decode, (2, 8, 16), 1, {"prompt_tokens": 16, "written_tokens": 16}),
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "users" in metafunc.fixturenames:
+        brought = [i for i in for_concept(CONCEPT, metafunc.config) if i.users]
+        # An item without anybody to try is dropped after collection, by the conftest beside.
+        metafunc.parametrize("users", brought or [None], ids=[i.name for i in brought] or ["nobody"])
+        return
+    metafunc.parametrize("dtype", _dtypes(metafunc.config))
+    metafunc.parametrize("task", TASKS, ids=[task.metric for task in TASKS])
+
+
+@pytest.fixture(scope="module")
+def model() -> Gpt2:
+    from fixtures.strategies.weights import Gpt2
+
+    return Gpt2(seed=0, layers=4, heads=4, d_head=64, inner=1024, vocabulary=8192, positions=256, epsilon=1e-5)
+
+
+def test_users_implementation_returns(
+    request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2, users: Implementation
+) -> None:
+    """Each task once, before all contests: should it end the process or hang, this test is lost and no timing."""
+    import torch
+
+    from fixtures.subject import Subject
+    from fixtures.throughput import limited
+
+    config, device = request.config, devices.selected(request.config)
+    for dtype in _dtypes(config):
+        subject = Subject(concept(CONCEPT), users, dtype, device)
+        for task in TASKS:
+            facts: dict[str, Any] = dict(
+                kind="throughput",
+                concept=CONCEPT,
+                implementation=users.name,
+                law=request.node.originalname,
+                metric=task.metric,
+                unit="tokens/s",
+                dtype=dtype,
+                device=devices.label(config),
+                settings=_settings(model, task),
+                node=request.node.nodeid,
+            )
+            try:
+                with torch.no_grad(), flight.inside(config, request.node.nodeid, facts), limited(users.name):
+                    _work(subject, model, task)(max(task.sizes))
+            except TimeoutError as error:
+                flight.strike(config, facts, "timeout")
+                record(**facts, verdict="timeout", message=str(error))
+                pytest.fail(f"{task.metric} in {dtype}: {error}", pytrace=False)
+            except Exception:
+                continue  # the contest says what is wrong, beside the others' results
+
+
+def test_throughput(
+    request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2, task: Task, dtype: str
+) -> None:
+    """Tokens a second of all implementations, in one contest; whoever is wrong gets no figure."""
+    import torch
+
+    from fixtures import judge
+    from fixtures.subject import Subject
+    from fixtures.throughput import contest, struck
+
+    config, device, own = request.config, devices.selected(request.config), concept(CONCEPT)
+    out = struck(config, CONCEPT)
+    subjects = [Subject(own, i, dtype, device) for i in for_concept(CONCEPT, config) if i.name not in out]
+
+    def certify(subject: Subject, witness: Witness) -> None:
+        """What was timed goes before the judge as if it had just been called on all its tokens at once."""
+        ids, logits = torch.cat(witness.ids, 1), torch.cat(witness.logits, 1)
+        replay = replace(subject.implementation, load=lambda: lambda weights, input_ids, **scalars: logits)
+        judge.agree(Subject(own, replay, dtype, device, subject.tally), model.weights, ids, **model.scalars)
+
+    with torch.no_grad():
+        result = contest(
+            subjects,
+            lambda subject: _work(subject, model, task),
+            certify,
+            device=device,
+            sizes=task.sizes,
+            tokens=task.tokens,
+            say=_teller(config),
+        )
+    outcomes = result.outcomes | out
+    for implementation in for_concept(CONCEPT, config):
+        outcome: Outcome = outcomes[implementation.name]
+        row: dict[str, Any] = dict(
+            kind="throughput",
+            concept=CONCEPT,
+            implementation=implementation.name,
+            versions=implementation.versions,
+            dtype=dtype,
+            settings=_settings(model, task),
+            verdict=outcome.verdict,
+            message="; ".join(filter(None, [outcome.message, *result.notes])) or None,
+            noise=outcome.noise,
+            better="higher",
+            contended=result.contended,
+        )
+        for metric, unit, figure in (
+            (task.metric, "tokens/s", outcome.rate),
+            (f"{task.metric} ratio", f"x {result.baseline}", outcome.ratio),
+        ):
+            if figure is not None:
+                measured = {"value": figure.median, "low": figure.low, "high": figure.high, "n": figure.n}
+                record(**row, metric=metric, unit=unit, **measured)
+            elif metric == task.metric:
+                record(**row, metric=metric, unit=unit)
+    bad = {name: o for name, o in outcomes.items() if o.verdict not in ("pass", "unsupported", "inconclusive")}
+    if bad:
+        pytest.fail("\n".join(f"{name}: {o.verdict}: {o.message}" for name, o in bad.items()), pytrace=False)
+
+
+def _dtypes(config: pytest.Config) -> list[str]:
+    wanted = config.getoption("dtype") or ("float32", "bfloat16")
+    return [dtype for dtype in DTYPES if dtype in wanted]
+
+
+def _work(subject: Subject, model: Gpt2, task: Task) -> Work:
+    """The task as the subject does it, with the weights in its dtype and a new prompt for every call."""
+    import torch
+
+    from fixtures.throughput import prepared
+
+    f = prepared(subject.implementation, subject.rounded(model.weights), **model.scalars)
+    generator = torch.Generator(subject.device).manual_seed(1)
+
+    def prompt(length: int) -> Tensor:
+        return torch.randint(model.vocabulary, (BATCH, length), generator=generator, device=subject.device)
+
+    return lambda size: task.call(f, prompt, size)
+
+
+def _settings(model: Gpt2, task: Task) -> dict[str, Any]:
+    import torch
+
+    sizes = {"batch": BATCH, "layers": model.layers, "width": model.d, "vocabulary": model.vocabulary}
+    return task.settings | sizes | {"threads": torch.get_num_threads()}
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Says at once what the user is waiting for, past pytest's capture."""
+
+    def say(message: str) -> None:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print(f"\n{message}", file=sys.stderr, flush=True)
+
+    return say
