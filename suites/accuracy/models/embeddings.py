@@ -23,16 +23,21 @@ BATCH = 32
 
 
 def pool(states: Tensor, mask: Tensor, mode: str) -> Tensor:
-    """One vector a text. states: (batch, tokens, width); mask: (batch, tokens), 1 at tokens and 0 at padding."""
+    """One vector a text, (batch, width); zeros for a text without tokens.
+
+    states: (batch, tokens, width); mask: (batch, tokens), 1 at tokens and 0 at padding.
+    """
+    if mask.shape[1] == 0:
+        return states.new_zeros(len(states), states.shape[-1])
     weight = mask[..., None].to(states.dtype)
     if mode == "mean":
         return (states * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
     if mode == "max":
-        return states.masked_fill(weight == 0, -torch.inf).amax(1)
+        return states.masked_fill(weight == 0, -torch.inf).amax(1).masked_fill(~mask.any(1, keepdim=True), 0.0)
     # Padding may stand on either side: the first and last token are where the mask says.
     positions = torch.arange(mask.shape[1], device=mask.device)
     chosen = (mask * (positions.flip(0) + 1)).argmax(1) if mode == "cls" else (mask * (positions + 1)).argmax(1)
-    return states[torch.arange(len(states)), chosen]
+    return states[torch.arange(len(states), device=mask.device), chosen] * mask.any(1, keepdim=True)
 
 
 class SentenceEncoder(Ranker):
@@ -59,7 +64,11 @@ class SentenceEncoder(Ranker):
             batch = self.tokenizer(
                 [texts[i] for i in chunk], padding=True, truncation=True, max_length=self.longest, return_tensors="pt"
             ).to(self.model.device)
-            pooled = pool(self.model(**batch).last_hidden_state, batch["attention_mask"], self.mode)
+            if batch["input_ids"].shape[1]:
+                states = self.model(**batch).last_hidden_state
+            else:
+                states = torch.zeros(len(chunk), 0, self.model.config.hidden_size)
+            pooled = pool(states, batch["attention_mask"], self.mode)
             for i, vector in zip(chunk, torch.nn.functional.normalize(pooled.float(), dim=-1).cpu(), strict=True):
                 vectors[i] = vector
         return torch.stack(vectors)
