@@ -1,0 +1,67 @@
+"""Options of the suite, and the plugins that do the work."""
+
+import pytest
+
+pytest_plugins = (
+    "fixtures.plugin.session",
+    "fixtures.plugin.selection",
+    "fixtures.plugin.verdicts",
+    "fixtures.plugin.controls",
+    "fixtures.plugin.ledger",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("assay")
+    group.addoption(
+        "--implementation",
+        action="append",
+        default=[],
+        metavar="CONCEPT=TARGET",
+        help="judge your own implementation too; TARGET is package.module:attribute or path/to/file.py:attribute",
+    )
+    group.addoption(
+        "--only-implementation",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="judge this implementation only (repeatable)",
+    )
+    group.addoption(
+        "--controls",
+        nargs="?",
+        const="first",
+        choices=["first", "full"],
+        help="judge the suite: put every fault and variant in the implementation's place; "
+        "`full` tries every law on every fault instead of stopping at the first that rejects it",
+    )
+    group.addoption("--device", choices=["cpu", "cuda", "auto"], default="cpu", help="device to run on (default: cpu)")
+    group.addoption(
+        "--dtype",
+        action="append",
+        choices=["float64", "float32", "bfloat16", "float16"],
+        default=[],
+        help="dtypes to judge in (repeatable; default: float64, float32 and bfloat16)",
+    )
+    group.addoption(
+        "--model", action="append", default=[], metavar="PATH_OR_HUB_ID", help="evaluate your own model (repeatable)"
+    )
+    group.addoption(
+        "--profile",
+        choices=["quick", "default", "thorough"],
+        default="default",
+        help="how many inputs each law draws; quick and default are derandomized",
+    )
+    group.addoption(
+        "--call-timeout",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="longest that one call of an implementation may take (default: 20)",
+    )
+    group.addoption(
+        "--records",
+        default=None,
+        metavar="DIR",
+        help="folder that gets this run's records (default: reports/runs)",
+    )

@@ -1,0 +1,283 @@
+"""Laws of scaled dot-product attention. Contract: reference/attention/scaled_dot_product.py."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.attention import Problem, problems
+from fixtures.subject import Subject as Implementation
+
+
+@judge.every_dtype
+@given(problem=problems())
+def test_agrees_with_the_reference(implementation: Implementation, problem: Problem) -> None:
+    """Values are the reference's."""
+    judge.agree(implementation, problem.query, problem.key, problem.value)
+
+
+@judge.every_dtype
+@given(problem=problems(masked=True))
+def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -> None:
+    """Values are the reference's under a boolean mask, True meaning "may attend"."""
+    judge.agree(implementation, problem.query, problem.key, problem.value, mask=problem.mask)
+
+
+@judge.every_dtype
+@given(problem=problems(lengths="equal"))
+def test_agrees_when_causal(implementation: Implementation, problem: Problem) -> None:
+    """Values are the reference's when no query may see a later key."""
+    judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
+
+
+@judge.every_dtype
+@given(problem=problems(), scale=st.sampled_from([0.0, 0.01, 0.5, 1.0, 3.0, -1.0]))
+def test_agrees_with_an_explicit_scale(implementation: Implementation, problem: Problem, scale: float) -> None:
+    """A given scale replaces 1/sqrt(d), it does not multiply it; 0 and negative scales count too."""
+    judge.agree(implementation, problem.query, problem.key, problem.value, scale=scale)
+
+
+@given(problem=problems(masked=True, lengths="equal"))
+def test_mask_and_causal_both_apply(implementation: Implementation, problem: Problem) -> None:
+    """With a mask and `causal`, a key must be allowed by both."""
+    assert problem.mask is not None
+    # Each query may see itself, so that no row is left empty.
+    mask = problem.mask | torch.eye(problem.t, dtype=torch.bool)
+    judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask, causal=True)
+
+
+@given(problem=problems(lengths="fewer queries"))
+def test_causal_aligns_the_last_query_with_the_last_key(implementation: Implementation, problem: Problem) -> None:
+    """With fewer queries than keys (a cache), the last query sees every key. Pit: top-left alignment.
+
+    Source: flash-attn 2.1 changed its causal mask to the bottom right; torch's `is_causal` is documented as
+    `tril(diagonal=0)`, which is top-left.
+    """
+    judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
+
+
+@given(problem=problems(masked=True), keep=st.sampled_from(["per key", "per batch", "per query"]))
+def test_mask_broadcasts(implementation: Implementation, problem: Problem, keep: str) -> None:
+    """A mask of fewer or of singleton axes means the same as its full form."""
+    assert problem.mask is not None
+    mask = problem.mask
+    mask = mask | (torch.arange(problem.s) == 0)
+    if keep == "per key":
+        mask = mask[(0,) * len(problem.batch)][:1]
+    elif keep == "per query":
+        mask = mask[(0,) * len(problem.batch)]
+    else:
+        mask = mask[..., :1, :]
+    judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask)
+
+
+@given(problem=problems(masked=True, least_keys=2), empty=st.integers(0, 40))
+def test_a_row_that_may_attend_to_nothing_is_zero(implementation: Implementation, problem: Problem, empty: int) -> None:
+    """A fully masked row is exactly 0, and the other rows do not notice. Pit: adding finfo.min gives the mean instead."""
+    assert problem.mask is not None
+    row = empty % problem.t
+    mask = problem.mask & (torch.arange(problem.t) != row)[:, None]
+    result = implementation(problem.query, problem.key, problem.value, mask=implementation.rounded(mask))
+    judge.finite(implementation, result)
+    judge.zero(implementation, result[..., row, :])
+    if problem.t > 1:
+        judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask)
+
+
+@given(problem=problems())
+def test_no_keys_give_zero(implementation: Implementation, problem: Problem) -> None:
+    """With no key at all, every row is 0; with no query, there is no row."""
+    nothing = implementation(problem.query, problem.key[..., :0, :], problem.value[..., :0, :])
+    judge.zero(implementation, nothing)
+    judge.exact(tuple(nothing.shape), (*problem.batch, problem.t, problem.v), "shape with no keys")
+    no_queries = implementation(problem.query[..., :0, :], problem.key, problem.value)
+    judge.exact(tuple(no_queries.shape), (*problem.batch, 0, problem.v), "shape with no queries")
+
+
+@judge.every_dtype
+@given(problem=problems())
+def test_gradients_agree(implementation: Implementation, problem: Problem) -> None:
+    """Gradients of queries, keys and values under a random cotangent are the reference's."""
+    judge.agree_gradients(implementation, problem.query, problem.key, problem.value)
+
+
+@given(problem=problems(masked=True))
+def test_gradients_agree_under_a_mask(implementation: Implementation, problem: Problem) -> None:
+    """Gradients are the reference's under a mask: what may not be seen gets none."""
+    judge.agree_gradients(implementation, problem.query, problem.key, problem.value, mask=problem.mask)
+
+
+@given(problem=problems(lengths="equal"))
+def test_gradients_agree_when_causal(implementation: Implementation, problem: Problem) -> None:
+    """Gradients are the reference's when causal."""
+    judge.agree_gradients(implementation, problem.query, problem.key, problem.value, causal=True)
+
+
+@given(problem=problems(masked=True, least_keys=2))
+def test_gradients_of_a_row_that_sees_nothing_are_finite(implementation: Implementation, problem: Problem) -> None:
+    """Pit: a softmax over nothing is NaN, and where() hides it from the values but not from the gradient."""
+    assert problem.mask is not None
+    mask = problem.mask & (torch.arange(problem.t) != 0)[:, None]
+    if problem.t == 1:  # then every gradient is 0
+        query = implementation.rounded(problem.query).clone().requires_grad_()
+        result = implementation(query, problem.key, problem.value, mask=implementation.rounded(mask))
+        gradient = torch.autograd.grad(result.sum(), query, allow_unused=True)[0] if result.requires_grad else None
+        judge.zero(implementation, query.new_zeros(1) if gradient is None else gradient)
+    else:
+        judge.agree_gradients(implementation, problem.query, problem.key, problem.value, mask=mask)
+
+
+@given(problem=problems(lengths="equal", least_keys=2), at=st.integers(0, 40))
+def test_no_query_sees_its_future(implementation: Implementation, problem: Problem, at: int) -> None:
+    """When causal, changing keys and values from position i on changes no row before i."""
+    cut = 1 + at % (problem.s - 1)
+    later = (torch.arange(problem.s) >= cut)[:, None]
+    key, value = problem.key.where(~later, problem.key + 2), problem.value.where(~later, -problem.value - 5)
+    judge.holds(
+        implementation,
+        lambda f: (
+            f(problem.query, key, value, causal=True)[..., :cut, :],
+            f(problem.query, problem.key, problem.value, causal=True)[..., :cut, :],
+        ),
+    )
+
+
+@given(problem=problems(masked=True, least_keys=2), size=st.sampled_from([1.0, 1e3, 1e15]))
+def test_masked_keys_do_not_matter(implementation: Implementation, problem: Problem, size: float) -> None:
+    """Keys and values that no query may attend to can hold anything, however large."""
+    assert problem.mask is not None
+    hidden = torch.arange(problem.s) % 2 == 1
+    mask = (problem.mask & ~hidden) | (torch.arange(problem.s) == 0)
+    size = size if implementation.dtype != "float16" else min(size, 1e3)
+    key = problem.key.where(~hidden[:, None], size)
+    value = problem.value.where(~hidden[:, None], -size)
+    judge.holds(
+        implementation,
+        lambda f: (
+            f(problem.query, key, value, mask=mask),
+            f(problem.query, problem.key, problem.value, mask=mask),
+        ),
+    )
+
+
+@given(problem=problems(masked=True, least_keys=2), seed=st.integers(0, 99))
+def test_keys_and_values_permute_together(implementation: Implementation, problem: Problem, seed: int) -> None:
+    """The order of the keys does not matter, if values and mask follow it."""
+    assert problem.mask is not None
+    order = torch.randperm(problem.s, generator=torch.Generator().manual_seed(seed))
+    mask = problem.mask
+    judge.holds(
+        implementation,
+        lambda f: (
+            f(problem.query, problem.key[..., order, :], problem.value[..., order, :], mask=mask[..., order]),
+            f(problem.query, problem.key, problem.value, mask=mask),
+        ),
+    )
+
+
+@given(problem=problems())
+def test_queries_do_not_see_each_other(implementation: Implementation, problem: Problem) -> None:
+    """Each query's result is the same when it is asked alone."""
+    judge.holds(
+        implementation,
+        lambda f: (
+            torch.cat(
+                [f(problem.query[..., i : i + 1, :], problem.key, problem.value) for i in range(problem.t)], dim=-2
+            ),
+            f(problem.query, problem.key, problem.value),
+        ),
+    )
+
+
+@given(problem=problems(batches=st.just((3,))))
+def test_batch_elements_do_not_see_each_other(implementation: Implementation, problem: Problem) -> None:
+    """Each element of a batch gives what it gives alone."""
+    judge.holds(
+        implementation,
+        lambda f: (
+            torch.stack([f(problem.query[i], problem.key[i], problem.value[i]) for i in range(3)]),
+            f(problem.query, problem.key, problem.value),
+        ),
+    )
+
+
+@given(problem=problems(masked=True))
+def test_weights_sum_to_one(implementation: Implementation, problem: Problem) -> None:
+    """Where all values are the same, the result is that value: the weights are a distribution."""
+    assert problem.mask is not None
+    value = torch.full_like(problem.value, 1.75)
+    expected = torch.full((*problem.batch, problem.t, problem.v), 1.75, dtype=torch.float64)
+    mask = problem.mask
+    judge.holds(implementation, lambda f: (f(problem.query, problem.key, value, mask=mask), expected))
+
+
+@given(problem=problems(), factor=st.sampled_from([-2.0, 0.5, 3.0]))
+def test_linear_in_the_values(implementation: Implementation, problem: Problem, factor: float) -> None:
+    """The result is linear in the values: the weights do not depend on them."""
+    other = problem.value.flip(-2) + 1
+    judge.holds(
+        implementation,
+        lambda f: (
+            f(problem.query, problem.key, problem.value * factor + other),
+            f(problem.query, problem.key, problem.value) * factor + f(problem.query, problem.key, other),
+        ),
+    )
+
+
+@given(problem=problems(), shift=st.sampled_from([-3.0, 1.0]))
+def test_a_shift_of_all_keys_changes_nothing(implementation: Implementation, problem: Problem, shift: float) -> None:
+    """The same vector added to every key shifts a query's scores equally: a bias of the keys has no effect."""
+    judge.holds(
+        implementation,
+        lambda f: (
+            f(problem.query, problem.key + shift, problem.value),
+            f(problem.query, problem.key, problem.value),
+        ),
+    )
+
+
+@given(problem=problems(least_keys=2), size=st.sampled_from([1e2, 1e4]))
+def test_huge_scores_stay_finite(implementation: Implementation, problem: Problem, size: float) -> None:
+    """Scores of thousands do not overflow: the key of the largest score takes all. Pit: exp without subtracting the maximum."""
+    direction = torch.ones(problem.d, dtype=torch.float64)
+    query = direction.expand(*problem.batch, problem.t, problem.d) * size
+    key = direction * torch.arange(problem.s, dtype=torch.float64)[:, None]
+    key = key.expand(*problem.batch, problem.s, problem.d)
+    judge.agree(implementation, query, key, problem.value)
+
+
+@given(problem=problems())
+def test_the_scale_is_one_over_the_root_of_the_width(implementation: Implementation, problem: Problem) -> None:
+    """Without a scale the result is that of the explicit scale 1/sqrt(d), d being the width of the keys, not the values'."""
+    judge.holds(
+        implementation,
+        lambda f: (
+            f(problem.query, problem.key, problem.value),
+            f(problem.query, problem.key, problem.value, scale=1 / math.sqrt(problem.d)),
+        ),
+    )
+
+
+@given(problem=problems())
+def test_memory_layout_does_not_matter(implementation: Implementation, problem: Problem) -> None:
+    """Transposed and strided inputs give what contiguous ones give."""
+    query = problem.query.transpose(-2, -1).contiguous().transpose(-2, -1)
+    key = torch.stack([problem.key, -problem.key], dim=-1)[..., 0]
+    judge.agree(implementation, query, key, problem.value)
+
+
+@pytest.mark.parametrize("wrong", ["widths", "lengths", "mask"])
+def test_bad_input_raises(implementation: Implementation, wrong: str) -> None:
+    """Widths, lengths or a mask that do not fit together raise instead of giving some result."""
+    query, key, value = torch.randn(3, 4), torch.randn(5, 4), torch.randn(5, 2)
+    if wrong == "widths":
+        judge.rejects(implementation, query, torch.randn(5, 3), value)
+    elif wrong == "lengths":
+        judge.rejects(implementation, query, key, torch.randn(4, 2))
+    else:
+        judge.rejects(implementation, query, key, value, mask=torch.ones(3, 4, dtype=torch.bool))
