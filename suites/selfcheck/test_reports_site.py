@@ -39,11 +39,17 @@ def test_a_folder_that_is_no_site_of_ours_is_left_alone(tmp_path: Path, capsys: 
 def test_the_old_site_stays_until_the_new_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = built(tmp_path, [record()])
     before = (folder / "index.html").read_text()
+    rename = Path.rename
 
-    def broken(*_: object) -> None:
+    def full(*_: object) -> None:
         raise OSError("disk full")
 
-    for place, name in ((site.Pages, "environment"), (site.Path, "rename")):
+    def stuck(path: Path, to: Path) -> Path:
+        if "-building-" in path.name:
+            full()
+        return rename(path, to)
+
+    for place, name, broken in ((site.Pages, "environment", full), (Path, "rename", full), (Path, "rename", stuck)):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, broken)
             with pytest.raises(OSError, match="disk full"):
