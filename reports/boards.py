@@ -60,7 +60,7 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
         record = row.record
         settings = tuple(sorted((name, str(value)) for name, value in record.settings.items()))
         same = (row.subject, record.metric or record.law or "–", record.unit or "", settings)
-        return (*same, record.dtype or "", record.device, record.environment) if timing else same
+        return (*same, record.dtype or "", record.device, report.tags[record.environment]) if timing else same
 
     rows = [row for row in report.kind(kind) if subject in (None, row.subject)]
     return [_board(group, timing) for _, group in sorted(grouped(rows, comparable).items())]

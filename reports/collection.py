@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,8 @@ from reports.schema import ConceptPage, Environment, Record, Run
 Key = tuple[str | None, ...]
 
 
-def key(record: Record, *, anywhere: bool = False) -> Key:
-    """What makes two records the same row; with `anywhere` the machine does not matter."""
+def key(record: Record, machine: str | None) -> Key:
+    """What makes two records the same row; without a machine it does not matter where they were made."""
     # A control is one row whichever law happened to reject it first.
     law = None if record.kind == "control" and record.rejected_by is not None else record.law
     return (
@@ -33,7 +33,7 @@ def key(record: Record, *, anywhere: bool = False) -> Key:
         record.dtype,
         json.dumps(record.settings, sort_keys=True),
         parameters(record),
-        None if anywhere else record.environment,
+        machine,
     )
 
 
@@ -43,14 +43,21 @@ def parameters(record: Record) -> str:
     return found[1] if found else ""
 
 
-def newest(records: Iterable[Record], *, anywhere: bool = False) -> dict[Key, Record]:
-    """The newest record of every row; of two equally old ones the later."""
+def newest(records: Iterable[Record], machines: Mapping[str, str] | None = None) -> dict[Key, Record]:
+    """The newest record of every row, of two equally old ones the later; without machines, wherever they were made."""
     kept: dict[Key, Record] = {}
     for record in records:
-        row = key(record, anywhere=anywhere)
+        row = key(record, None if machines is None else machines.get(record.environment, record.environment))
         if row not in kept or record.time.timestamp() >= kept[row].time.timestamp():
             kept[row] = record
     return kept
+
+
+def machines(environments: Iterable[Environment]) -> dict[str, str]:
+    """Environment -> the first one like it. A new commit of this checkout does not make a new machine: what it
+    measures there takes the place of what the last one measured."""
+    first: dict[str, str] = {}
+    return {one.id: first.setdefault(one.model_dump_json(exclude={"id", "commit"}), one.id) for one in environments}
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,10 @@ class Collection:
         return {run.environment.id: run.environment for run in self.runs}
 
     @property
+    def machines(self) -> dict[str, str]:
+        return machines(self.environments.values())
+
+    @property
     def concepts(self) -> dict[str, ConceptPage]:
         """The pages as the newest run tells them."""
         return {page.id: page for run in self.runs for page in run.concepts}
@@ -88,7 +99,10 @@ def collect(paths: Sequence[str | Path], tell: Tell = to_stderr) -> Collection:
         tell(message)
 
     stored = gather(paths, note)
-    return Collection(stored, list(newest(record for one in stored for record in one.records).values()), notes)
+    places = machines(one.run.environment for one in stored)
+    return Collection(
+        stored, list(newest((record for one in stored for record in one.records), places).values()), notes
+    )
 
 
 def newest_entry(runs: Path) -> Path:

@@ -67,7 +67,7 @@ class Comparison:
 
 def compare(before: Collection, after: Collection) -> Comparison:
     """Rows are matched wherever they ran: machines are what one wants to compare."""
-    old, new = newest(before.everything, anywhere=True), newest(after.everything, anywhere=True)
+    old, new = newest(before.everything), newest(after.everything)
     pairs = [Pair(old[row], new[row]) for row in old if row in new]
     changed = [pair for pair in pairs if pair.before.verdict != pair.after.verdict]
 

@@ -143,6 +143,7 @@ class Pages:
             variants=sum(len(table.variants) for table in controls),
             accepted=sum(table.accepted for table in controls),
             claims=report.kind("claim"),
+            places=_places(report),
             newest=date(times[-1]) if times else "",
         )
 
@@ -214,6 +215,15 @@ def environment_facts(environments: list[Environment]) -> list[tuple[str, list[t
     found = [("", plain), ("Versions", table([one.versions for one in environments]))]
     found.append(("Variables that change results", table([one.flags for one in environments])))
     return [(heading, lines) for heading, lines in found if lines]
+
+
+def _places(report: Report) -> list[str]:
+    """Each kind of machine once, in a few words."""
+    found: dict[str, None] = {}
+    for one in report.environments.values():
+        torch = f", torch {one.versions['torch']}" if "torch" in one.versions else ""
+        found[f"{one.gpus[0] if one.gpus else one.cpu}, {one.cores} cores{torch}"] = None
+    return list(found)
 
 
 def tone(verdict: str) -> str:

@@ -168,9 +168,13 @@ class Report:
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
         self.environments: dict[str, Environment] = collection.environments
-        used = {record.environment: None for record in collection.records}
-        self.tags = {id: f"E{number}" for number, id in enumerate({**dict.fromkeys(self.environments), **used}, 1)}
-        several = len(used) > 1
+        self.machines = {
+            **{record.environment: record.environment for record in collection.records},
+            **collection.machines,
+        }
+        numbers = {machine: f"E{number}" for number, machine in enumerate(dict.fromkeys(self.machines.values()), 1)}
+        self.tags = {environment: numbers[machine] for environment, machine in self.machines.items()}
+        several = len({self.tags[record.environment] for record in collection.records}) > 1
         devices = len({record.device for record in collection.records}) > 1
         self.rows = [
             Row(f"r{number}", record, self.tags[record.environment] if several else "", devices)

@@ -58,7 +58,11 @@ def quantity(value: float | None, unit: str | None) -> str:
 
 def noise(value: float | None) -> str:
     """Units of noise are an estimate: two digits say all there is."""
-    return figure(value) if value is None or not math.isfinite(value) or abs(value) >= 100 else f"{value:.2g}"
+    if value is None or not math.isfinite(value) or value == 0:
+        return figure(value)
+    if value < 0.01:
+        return "<0.01"
+    return f"{value:.2g}" if value < 100 else f"{value:.0f}" if value < 1e4 else f"{value:.1e}".replace("e+", "e")
 
 
 def breakable(name: str) -> Markup:

@@ -11,7 +11,7 @@ import pytest
 from reports.__main__ import main
 from reports.collection import collect, newest_entry, shelve
 from reports.records import ReportError, load
-from suites.selfcheck.reports_synthetic import record, run, score, write
+from suites.selfcheck.reports_synthetic import environment, record, run, score, write
 
 
 def verdicts(*paths: Path) -> list[str]:
@@ -42,6 +42,15 @@ def test_rows_that_differ_in_what_identifies_them_both_stay(tmp_path: Path, othe
     law = str(other.pop("law", "test_agrees"))
     write(tmp_path / "r1", [record(verdict="fail"), record(law, minutes=9, **other)])
     assert verdicts(tmp_path) == ["fail", "pass"]
+
+
+def test_a_new_commit_takes_the_place_of_the_last_and_new_versions_do_not(tmp_path: Path) -> None:
+    for minutes, (id, commit, torch) in enumerate(
+        [("e1", "abc", "2.12"), ("e2", "def", "2.12"), ("e3", "def", "2.13")]
+    ):
+        of = run(id, minutes=minutes, environment=environment(id=id, commit=commit, versions={"torch": torch}))
+        write(tmp_path / id, [record(environment=id, minutes=minutes)], of)
+    assert [one.environment for one in collect([tmp_path]).records] == ["e2", "e3"]
 
 
 def test_a_control_is_one_row_whichever_law_rejected_it_first(tmp_path: Path) -> None:
