@@ -55,6 +55,8 @@ def _clean(tree: ET.Element) -> None:
         if name == "mo" and (element.text or "").isalpha() and len(element.text or "") > 1:
             # The name of a function; as an operator it would be spaced like a plus sign.
             element.tag = "mi"
+        # A command that the converter does not know is mostly the name of a function.
+        element.text = element.text.removeprefix("\\") if element.text else element.text
         if element.get("mathvariant") == "bold" and element.text:
             element.text = "".join(map(_bold, element.text))
         element.attrib = {key: value for key, value in element.attrib.items() if _ATTRIBUTES.fullmatch(key)}
