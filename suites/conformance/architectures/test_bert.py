@@ -1,0 +1,259 @@
+"""Laws of `architectures.bert`: drawn configurations and weights, and the real weights of all-MiniLM-L6-v2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.token_ids import lengths, row_lengths, token_ids, visibility
+from fixtures.strategies.weights import Bert, models
+from fixtures.subject import Unsupported
+from fixtures.zoo import minilm
+
+QUESTION = "Was it Grace Hopper who wrote the first compiler?"
+ANSWER = "Grace Hopper's team wrote it in 1952."
+ASIDE = "Bread needs flour, water, salt and time."
+LONGER = "Unfashionably late, 3.5 % of the naïve crowd re-entered."
+
+
+@st.composite
+def inputs(draw, *, at_least=1, batch=3, low=0, small=False, **fixed):
+    """A model and ids (batch, t) that it can take, `low` the least id."""
+    batch, length = draw(st.integers(1, batch), label="batch"), draw(lengths(at_least), label="length")
+    model = draw(models(Bert, positions=length, small=small, **fixed))
+    return model, draw(token_ids(model.vocabulary, batch, length, low))
+
+
+@judge.every_dtype
+@given(drawn=inputs())
+def test_every_hidden_state_agrees(implementation, drawn):
+    """The embeddings and the output of every layer are the reference's."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@judge.every_dtype
+@given(drawn=inputs(), data=st.data())
+def test_agrees_with_segments_and_positions(implementation, drawn, data):
+    """Segments and positions of the caller's choice pick rows of their tables."""
+    model, ids = drawn
+    segments = data.draw(token_ids(model.segments, *ids.shape))
+    positions = data.draw(token_ids(model.positions, *ids.shape))
+    judge.agree(
+        implementation, model.weights, ids, token_type_ids=segments, position_ids=positions, **model.scalars
+    )
+
+
+@judge.every_dtype
+@given(drawn=inputs(low=1))
+def test_gradients_of_every_parameter_agree(implementation, drawn):
+    """Gradients of all tables, layers, biases and norms are the reference's; id 0 is left out, see the reference's pitfalls."""
+    model, ids = drawn
+    judge.agree_gradients(implementation, model.weights, ids, **model.scalars)
+
+
+@given(drawn=inputs(small=True))
+def test_epsilon_is_felt_by_small_activations(implementation, drawn):
+    """Pit (gotchas N2, M12): where activations are near its root, the epsilon of every norm must be the one that was given."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@given(drawn=inputs(), data=st.data())
+def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
+    """A text gives the same hidden states alone and in a padded batch, whatever the padding tokens are."""
+    model, ids = drawn
+    tokens = data.draw(row_lengths(*ids.shape))
+    mask = (torch.arange(ids.shape[1]) < torch.tensor(tokens)[:, None]).long()
+
+    def experiment(f):
+        padded = f(model.weights, ids, attention_mask=mask, **model.scalars)
+        alone = [f(model.weights, ids[i : i + 1, :n], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[:, i : i + 1, :n] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(batch=1), data=st.data())
+def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
+    """Wherever the mask has its holes, left padding included, what is left keeps its positions and reads as a text of its own."""
+    model, ids = drawn
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=mask, **model.scalars)
+        return masked[:, :, kept], f(model.weights, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_a_mask_of_ones_is_no_mask(implementation, drawn):
+    """An attention mask that hides nothing gives what no mask gives."""
+    model, ids = drawn
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=torch.ones_like(ids), **model.scalars)
+        return masked, f(model.weights, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_order_is_known_from_positions_only(implementation, drawn, data):
+    """Tokens shuffled together with their positions give the same states, shuffled: nothing looks at columns, nothing is causal."""
+    model, ids = drawn
+    order = torch.tensor(data.draw(st.permutations(range(ids.shape[1])), label="order"))
+
+    def experiment(f):
+        shuffled = f(model.weights, ids[:, order], position_ids=order.expand(ids.shape), **model.scalars)
+        return shuffled, f(model.weights, ids, **model.scalars)[:, :, order]
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_a_text_does_not_depend_on_its_batch(implementation, drawn):
+    """Each text of a batch gives what it gives alone."""
+    model, ids = drawn
+
+    def experiment(f):
+        alone = [f(model.weights, row[None], **model.scalars) for row in ids]
+        return f(model.weights, ids, **model.scalars), torch.cat(alone, dim=1)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_segment_zero_is_added(implementation, drawn):
+    """Pit (gotchas M9): without segments all tokens are of segment 0, and its vector is added like any other."""
+    model, ids = drawn
+    word, segment = (f"embeddings.{name}_embeddings.weight" for name in ("word", "token_type"))
+    folded = dict(model.weights)
+    folded[word] = model.weights[word] + model.weights[segment][0]
+    folded[segment] = torch.zeros_like(model.weights[segment])
+
+    def experiment(f):
+        return f(model.weights, ids, **model.scalars), f(folded, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(), factor=st.sampled_from([-3.0, 0.0, 7.0]))
+def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
+    """Pit (gotchas A2): a bias on the keys shifts all scores of a query alike, and softmax does not see it."""
+    model, ids = drawn
+    biased = {name: w * factor if name.endswith("self.key.bias") else w for name, w in model.weights.items()}
+
+    def experiment(f):
+        return f(model.weights, ids, **model.scalars), f(biased, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_the_norm_of_a_constant_is_its_bias(implementation, drawn):
+    """Limit (gotchas N5): embeddings whose features are all equal leave the first norm as its bias."""
+    model, ids = drawn
+    flat = {
+        name: torch.full_like(w, 0.5) if name.startswith("embeddings.") and "LayerNorm" not in name else w
+        for name, w in model.weights.items()
+    }
+
+    def experiment(f):
+        first = f(flat, ids, **model.scalars)[0]
+        return first, flat["embeddings.LayerNorm.bias"].to(first).expand_as(first)
+
+    judge.holds(implementation, experiment)
+
+
+@pytest.mark.parametrize("table", ["word", "position", "token_type"])
+@pytest.mark.parametrize("side", ["above", "below"])
+@given(drawn=inputs(), data=st.data())
+def test_ids_outside_a_table_are_refused(implementation, table, side, drawn, data):
+    """An id, position or segment that its table does not have raises."""
+    model, ids = drawn
+    rows = model.weights[f"embeddings.{table}_embeddings.weight"].shape[0]
+    wrong = ids.clone() if table == "word" else torch.zeros_like(ids)
+    where = data.draw(st.integers(0, ids.numel() - 1), label="where")
+    wrong.view(-1)[where] = rows + data.draw(st.integers(0, 2)) if side == "above" else -1
+    if table == "word":
+        judge.rejects(implementation, model.weights, wrong, **model.scalars)
+    elif table == "position":
+        judge.rejects(implementation, model.weights, ids, position_ids=wrong, **model.scalars)
+    else:
+        judge.rejects(implementation, model.weights, ids, token_type_ids=wrong, **model.scalars)
+
+
+@given(drawn=inputs(at_least=3))
+def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
+    """Pit (gotchas M5): positions beyond the table raise; none is reused."""
+    model, ids = drawn
+    judge.rejects(implementation, replace(model, positions=ids.shape[1] - 1).weights, ids, **model.scalars)
+
+
+@given(drawn=inputs())
+def test_heads_that_do_not_divide_d_are_refused(implementation, drawn):
+    """d must be a multiple of the number of heads."""
+    model, ids = drawn
+    judge.rejects(implementation, model.weights, ids, **(model.scalars | {"heads": model.d + 1}))
+
+
+@given(drawn=inputs(pooler=False), data=st.data())
+def test_a_missing_parameter_is_refused(implementation, drawn, data):
+    """A state dict without one of the parameters raises; nothing is made up in its place."""
+    model, ids = drawn
+    missing = data.draw(st.sampled_from(sorted(model.weights)), label="missing")
+    judge.rejects(implementation, {n: w for n, w in model.weights.items() if n != missing}, ids, **model.scalars)
+
+
+@given(drawn=inputs(at_least=2), change=st.sampled_from([-1, 1]))
+def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
+    """An attention mask that is shorter or longer than the text raises."""
+    model, ids = drawn
+    mask = torch.ones(ids.shape[0], ids.shape[1] + change, dtype=torch.long)
+    judge.rejects(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
+
+
+@judge.every_dtype
+def test_real_sentences_through_minilm(implementation):
+    """On the trained weights of all-MiniLM-L6-v2 and real text every hidden state of every layer is the reference's."""
+    weights, texts = minilm_reading(QUESTION, ANSWER, ASIDE)  # each has 12 tokens
+    judge.agree(implementation, weights, torch.stack(texts), **minilm.scalars())
+
+
+def test_real_sentences_padded_into_one_batch(implementation):
+    """MiniLM gives sentences of unequal length, padded into one batch, what it gives each of them alone."""
+    weights, texts = minilm_reading(QUESTION, LONGER)
+    ids = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
+
+    def experiment(f):
+        together = f(weights, ids, attention_mask=mask, **minilm.scalars())
+        alone = [f(weights, text[None], **minilm.scalars()) for text in texts]
+        return tuple(together[:, i : i + 1, : len(text)] for i, text in enumerate(texts)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+def test_minilm_finds_the_answer_to_a_question(implementation):
+    """Mean-pooled, the question's vector lies nearer to its answer than to anything else: the weights mean what they should."""
+    others = [ASIDE, ANSWER, LONGER]
+    weights, texts = minilm_reading(QUESTION, *others)
+    vectors = [implementation(weights, text[None], **minilm.scalars())[-1, 0].mean(0) for text in texts]
+    question, *candidates = (vector / vector.norm() for vector in vectors)
+    nearest = max(zip(candidates, others, strict=True), key=lambda pair: float(question @ pair[0]))
+    judge.exact(nearest[1], ANSWER, "nearest sentence")
+
+
+def minilm_reading(*texts):
+    try:
+        return minilm.reading(*texts)
+    except minilm.NotInstalled as missing:
+        raise Unsupported(str(missing)) from None
