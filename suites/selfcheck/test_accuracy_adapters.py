@@ -7,6 +7,7 @@ import math
 import os
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,12 @@ def test_dropout_is_off():
 @pytest.mark.parametrize("decoder", [False, True])
 def test_a_model_that_looks_ahead_is_never_scored_as_causal(decoder):
     """lm-eval gives such a model a number in silence."""
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
     torch.manual_seed(0)
     model = BertLMHeadModel(BertConfig(vocab_size=257, max_position_embeddings=64, is_decoder=decoder, **sizes))
     if decoder:

@@ -95,14 +95,16 @@ def test_the_ratio_weighs_documents_by_their_bytes():
     value, low, high = intervals.of_ratio([100.0, 2.0], [100.0, 1.0])
     assert value == pytest.approx(102 / 101)
     assert (low, high) == (1.0, 2.0)
+    _, low, high = intervals.of_ratio([100.0] * 10 + [2.0] * 10, [100.0] * 10 + [1.0] * 10)
+    assert 1 < low < high < 1.1  # the mean of the documents' own ratios would be about 1.5
 
 
 def test_intervals_repeat_and_do_not_touch_the_global_generator():
     values = list(np.random.default_rng(1).random(50))
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state(legacy=False)["state"]["key"].copy()
     assert intervals.of_mean(values) == intervals.of_mean(values)
     assert intervals.of_mean(values) != intervals.of_mean(values, seed=1)
-    assert (np.random.get_state()[1] == before).all()
+    assert (np.random.get_state(legacy=False)["state"]["key"] == before).all()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ from transformers import (  # noqa: E402
 from suites.accuracy.models import embeddings, loading  # noqa: E402
 from suites.accuracy.models.base import NotEvaluated  # noqa: E402
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
