@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fixtures import judge
@@ -101,6 +101,7 @@ def test_no_keys_give_zero(implementation: Implementation, problem: Problem) -> 
 
 @judge.every_dtype
 @given(problem=problems())
+@example(problem=Problem(batch=(), t=3, s=16, d=2, v=1, regime="small", seed=0))
 def test_gradients_agree(implementation: Implementation, problem: Problem) -> None:
     """Gradients of queries, keys and values under a random cotangent are the reference's."""
     judge.agree_gradients(implementation, problem.query, problem.key, problem.value)
@@ -271,13 +272,20 @@ def test_memory_layout_does_not_matter(implementation: Implementation, problem: 
     judge.agree(implementation, query, key, problem.value)
 
 
-@pytest.mark.parametrize("wrong", ["widths", "lengths", "mask"])
+WRONG = {
+    "widths": {"key": (5, 3)},
+    "lengths": {"value": (4, 2)},
+    "lengths, one width": {"value": (4, 4)},
+    "mask": {"mask": (3, 4)},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_bad_input_raises(implementation: Implementation, wrong: str) -> None:
     """Widths, lengths or a mask that do not fit together raise instead of giving some result."""
-    query, key, value = torch.randn(3, 4), torch.randn(5, 4), torch.randn(5, 2)
-    if wrong == "widths":
-        judge.rejects(implementation, query, torch.randn(5, 3), value)
-    elif wrong == "lengths":
-        judge.rejects(implementation, query, key, torch.randn(4, 2))
+    shapes = {"query": (3, 4), "key": (5, 4), "value": (5, 2), **WRONG[wrong]}
+    query, key, value = (torch.ones(shapes[name], dtype=torch.float64) for name in ("query", "key", "value"))
+    if "mask" in shapes:
+        judge.rejects(implementation, query, key, value, mask=torch.ones(shapes["mask"], dtype=torch.bool))
     else:
-        judge.rejects(implementation, query, key, value, mask=torch.ones(3, 4, dtype=torch.bool))
+        judge.rejects(implementation, query, key, value)
