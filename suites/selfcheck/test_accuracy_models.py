@@ -8,46 +8,42 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fixtures.concepts import ROOT
-from suites.accuracy import board, harness
+from suites.accuracy import board
+from suites.accuracy.lazy import Lazy
 
-harness.offline()
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
-import torch  # noqa: E402
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
-from transformers import (  # noqa: E402
-    AutoModel,
-    AutoModelForCausalLM,
-    BertConfig,
-    BertForMaskedLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedTokenizerFast,
-)
-
-from suites.accuracy.models import embeddings, loading  # noqa: E402
-from suites.accuracy.models.base import NotEvaluated  # noqa: E402
+torch: Any = Lazy("torch")
+tokenizers: Any = Lazy("tokenizers")
+transformers: Any = Lazy("transformers")
+base: Any = Lazy("suites.accuracy.models.base")
+embeddings: Any = Lazy("suites.accuracy.models.embeddings")
+loading: Any = Lazy("suites.accuracy.models.loading")
 
 SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    bpe = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate([*alphabet, "<s>"])}, merges=[]))
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="<s>", pad_token="<s>")
+    alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    bpe = tokenizers.Tokenizer(tokenizers.models.BPE(vocab={c: i for i, c in enumerate([*alphabet, "<s>"])}, merges=[]))
+    bpe.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = tokenizers.decoders.ByteLevel()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="<s>", pad_token="<s>")
 
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> dict[str, Path]:
     torch.manual_seed(0)
-    causal = GPT2LMHeadModel(GPT2Config(vocab_size=257, n_positions=64, n_embd=16, n_layer=1, n_head=2))
-    encoder = BertForMaskedLM(BertConfig(vocab_size=257, max_position_embeddings=64, **SMALL))
+    causal = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(vocab_size=257, n_positions=64, n_embd=16, n_layer=1, n_head=2)
+    )
+    encoder = transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=257, max_position_embeddings=64, **SMALL))
     folders = {}
     for name, model in (("gpt2", causal), ("bert", encoder)):
         folders[name] = tmp_path_factory.mktemp("models") / name
@@ -70,7 +66,7 @@ def edit(file: Path, **changes: object) -> None:
 def test_a_sound_directory_is_evaluated_on_the_task_of_its_kind(folder):
     task, other = (board.BITS, board.SEARCH) if folder.name == "gpt2" else (board.SEARCH, board.BITS)
     assert board.user(task, str(folder), "cpu") is not None
-    with pytest.raises(NotEvaluated, match="cannot be judged") as refused:
+    with pytest.raises(base.NotEvaluated, match="cannot be judged") as refused:
         board.user(other, str(folder), "cpu")
     assert refused.value.verdict == "unsupported"
 
@@ -134,8 +130,8 @@ def test_a_damaged_configuration_is_named(folder):
 )
 def test_weights_that_do_not_fit_are_not_filled_up_at_random(folder, change, what):
     edit(folder / "config.json", **change)
-    with pytest.raises(NotEvaluated, match=what):
-        loading.load(folder, AutoModelForCausalLM, "cpu")
+    with pytest.raises(base.NotEvaluated, match=what):
+        loading.load(folder, transformers.AutoModelForCausalLM, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +155,7 @@ def test_kinds(folder, changes, kind):
     if kind:
         assert loading.kind(folder) == kind
     else:
-        with pytest.raises(NotEvaluated, match="no task judges") as refused:
+        with pytest.raises(base.NotEvaluated, match="no task judges") as refused:
             loading.kind(folder)
         assert refused.value.verdict == "unsupported"
 
@@ -181,7 +177,7 @@ def test_sentence_transformers_modules_are_heeded(folder):
     torch.testing.assert_close(told.embed(["ABC"]), told.embed(["abc"]))
     torch.testing.assert_close(told.embed(["a" * 20]), told.embed(["a" * 60]))
     (folder / "modules.json").write_text(json.dumps([*modules, {"path": "2_Dense", "type": "x.Dense"}]))
-    with pytest.raises(NotEvaluated, match="Dense"):
+    with pytest.raises(base.NotEvaluated, match="Dense"):
         embeddings.from_folder(folder, "cpu")
 
 
@@ -193,25 +189,25 @@ def test_vectors_do_not_hang_on_their_company(folder):
     for text, vector in zip(texts, together, strict=True):
         torch.testing.assert_close(encoder.embed([text])[0], vector, rtol=0, atol=1e-6)
     model, ids = encoder.model, encoder.tokenizer(["ab"], return_tensors="pt")
-    assert isinstance(model, type(AutoModel.from_pretrained(folder)))
+    assert isinstance(model, type(transformers.AutoModel.from_pretrained(folder)))
     direct = model(**ids).last_hidden_state[0].mean(0)
     torch.testing.assert_close(together[2], direct / direct.norm(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["/no/such/directory", "../nor/this", "a b", "one/two/three"])
 def test_what_is_neither_directory_nor_id_says_so(name):
-    with pytest.raises(NotEvaluated, match="no such directory, and no id"):
+    with pytest.raises(base.NotEvaluated, match="no such directory, and no id"):
         loading.locate(name)
 
 
 def test_a_file_is_no_model(folder):
-    with pytest.raises(NotEvaluated, match="is a file"):
+    with pytest.raises(base.NotEvaluated, match="is a file"):
         loading.locate(str(folder / "config.json"))
 
 
 def test_a_hub_that_cannot_be_reached_says_so(tmp_path):
     closed = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
-    with pytest.raises(NotEvaluated, match="the hub cannot be reached") as refused:
+    with pytest.raises(base.NotEvaluated, match="the hub cannot be reached") as refused:
         loading.locate("somebody/something", closed)
     assert refused.value.verdict == "error" and len(str(refused.value)) < 400
 

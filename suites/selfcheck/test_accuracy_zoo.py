@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,10 @@ from fixtures import zoo
 from fixtures.concepts import ROOT
 from fixtures.corpora import python_docs
 from fixtures.zoo import gpt2_python_docs as recipe
-from suites.accuracy import harness
+from suites.accuracy.lazy import Lazy
 
-harness.offline()
-
-import torch  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
+torch: Any = Lazy("torch")
+safetensors: Any = Lazy("safetensors.torch")
 
 FOLDER = zoo.path(recipe.NAME)
 
@@ -27,7 +26,7 @@ def test_it_is_an_ordinary_directory_and_small():
     files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"} <= set(files)
     assert sum(files.values()) <= 8 * 2**20
-    weights = load_file(FOLDER / "model.safetensors")
+    weights = safetensors.load_file(FOLDER / "model.safetensors")
     assert 1e6 <= sum(w.numel() for w in weights.values()) <= 3e6
     assert {w.dtype for w in weights.values()} == {torch.float32} and "lm_head.weight" not in weights
 
@@ -70,7 +69,9 @@ def test_the_recipe_repeats_itself_and_another_seed_does_not(tmp_path, monkeypat
     assert torch.equal(one, two) and not torch.equal(one, other)
     recipe.save(tmp_path, *runs[0])
     assert (tmp_path / "tokenizer.json").read_bytes() == (FOLDER / "tokenizer.json").read_bytes()
-    assert set(load_file(tmp_path / "model.safetensors")) == set(load_file(FOLDER / "model.safetensors"))
+    assert set(safetensors.load_file(tmp_path / "model.safetensors")) == set(
+        safetensors.load_file(FOLDER / "model.safetensors")
+    )
 
 
 def test_the_untrained_twin_differs_in_nothing_but_training():

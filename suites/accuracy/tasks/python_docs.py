@@ -9,9 +9,10 @@ import math
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
+if TYPE_CHECKING:
+    import datasets
 
 HERE = Path(__file__).parent
 DATA = HERE / "python_docs"
@@ -42,11 +43,15 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 
 def search(**_: Any) -> datasets.DatasetDict:
+    import datasets
+
     checked("passages.jsonl")
     return datasets.DatasetDict({"test": datasets.Dataset.from_list(rows("queries.jsonl"))})
 
 
 def held_out(**_: Any) -> datasets.DatasetDict:
+    import datasets
+
     return datasets.DatasetDict({"test": datasets.Dataset.from_list(rows("held_out.jsonl"))})
 
 
