@@ -48,6 +48,22 @@ def test_an_outlier_moves_neither_median_nor_interval() -> None:
     assert (calm.median, calm.low, calm.high) == (disturbed.median, disturbed.low, disturbed.high)
 
 
+def test_converged_is_half_the_interval_within_the_target() -> None:
+    samples = [1 + i / 1000 for i in range(-20, 21)]
+    low, high = interval(samples)
+    half = (high - low) / 2
+    assert estimate(samples, target=1.01 * half, fewest=41).converged
+    assert not estimate(samples, target=0.99 * half, fewest=41).converged
+    assert not estimate(samples, target=1.01 * half, fewest=42).converged
+
+
+def test_no_time_at_all_is_no_finite_rate() -> None:
+    """The slope of noisy times may be 0 or negative: the rate's interval is open then, not turned inside out."""
+    for least in (0.0, -0.1):
+        rate = estimate([least] * 3 + [1.0] * 5 + [2.0] * 3, target=1, fewest=1).per_second()
+        assert (rate.low, rate.median, rate.high) == (0.5, 1.0, math.inf)
+
+
 @pytest.mark.parametrize("slowdown", [1.0, 1.05])
 def test_a_slowdown_of_5_percent_is_seen(slowdown: float) -> None:
     found, trials = 0, 100

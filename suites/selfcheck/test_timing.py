@@ -107,6 +107,14 @@ def test_competitors_are_interleaved_and_nobody_is_always_first() -> None:
         assert max(Counter(order[place] for order in result.orders).values()) <= rounds / 3 + 1
 
 
+def test_sizes_are_interleaved_too() -> None:
+    """A slow spell that outlasts one block meets the same size of everybody."""
+    machine = Machine()
+    competitors = {name: machine.work(lambda size: 0.01 * size, name) for name in "ab"}
+    result = race(competitors, sizes=(1, 2, 4), policy=Policy(most=1), stopwatch=machine.watch)
+    assert "".join(machine.log).endswith("".join(result.orders[0]) * 3)
+
+
 def test_everybody_follows_everybody() -> None:
     follows = Counter(pair for number in range(6) for pair in itertools.pairwise(rotated("abc", number)))
     assert len(follows) == 6 and set(follows.values()) == {2}
@@ -141,6 +149,12 @@ def test_the_budget_ends_what_does_not_converge() -> None:
     result = race({"a": machine.work(0.01), "b": machine.work(0.02)}, policy=Policy(budget=3), stopwatch=machine.watch)
     assert not result.seconds("a").converged
     assert 2.5 < result.elapsed <= 3.1
+
+
+def test_a_round_that_would_not_fit_is_not_begun() -> None:
+    machine = Machine()
+    result = race({"a": machine.work(0.4)}, policy=Policy(budget=1.9), stopwatch=machine.watch)
+    assert 1.1 < result.elapsed <= 1.9
 
 
 def test_slow_work_is_called_no_more_than_it_must() -> None:
