@@ -170,7 +170,8 @@ def test_the_guard_is_around_every_timing() -> None:
     machine, depth = Machine(), [0]
 
     @contextmanager
-    def guard() -> Iterator[None]:
+    def guard(guarded: Work) -> Iterator[None]:
+        assert guarded is work
         depth[0] += 1
         yield
         depth[0] -= 1

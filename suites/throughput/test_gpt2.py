@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -104,26 +105,17 @@ def test_users_implementation_returns(
     import torch
 
     from fixtures.subject import Subject
-    from fixtures.throughput import limited
+    from fixtures.throughput import limited, struck
 
     config, device = request.config, devices.selected(request.config)
+    if users.name in struck(config, CONCEPT)[1]:
+        pytest.fail("has ended the process already, or hung", pytrace=False)  # pytest-xdist may try a lost test again
     for dtype in _dtypes(config):
         subject = Subject(concept(CONCEPT), users, dtype, device)
         for task in TASKS:
-            facts: dict[str, Any] = dict(
-                kind="throughput",
-                concept=CONCEPT,
-                implementation=users.name,
-                law=request.node.originalname,
-                metric=task.metric,
-                unit="tokens/s",
-                dtype=dtype,
-                device=devices.label(config),
-                settings=_settings(model, task),
-                node=request.node.nodeid,
-            )
+            facts = _facts(request, users, model, task, dtype)
             try:
-                with torch.no_grad(), flight.inside(config, request.node.nodeid, facts), limited(users.name):
+                with torch.no_grad(), _in_flight(request, facts), limited(users.name):
                     _work(subject, model, task)(max(task.sizes))
             except TimeoutError as error:
                 message = str(error)
@@ -156,6 +148,12 @@ def test_throughput(
         replay = replace(subject.implementation, load=lambda: lambda weights, input_ids, **scalars: logits)
         judge.agree(Subject(own, replay, dtype, device, subject.tally), model.weights, ids, **model.scalars)
 
+    def within(subject: Subject) -> AbstractContextManager[None]:
+        """Should it end the process, its name is on record."""
+        if not subject.implementation.users:
+            return nullcontext()
+        return _in_flight(request, _facts(request, subject.implementation, model, task, dtype))
+
     with torch.no_grad():
         result = contest(
             subjects,
@@ -164,6 +162,7 @@ def test_throughput(
             device=device,
             sizes=task.sizes,
             tokens=task.tokens,
+            within=within,
             say=_teller(config),
         )
     outcomes = result.outcomes | out
@@ -171,17 +170,10 @@ def test_throughput(
         if (implementation.name, task.metric, dtype) in recorded:
             continue
         outcome: Outcome = outcomes[implementation.name]
-        row: dict[str, Any] = dict(
-            kind="throughput",
-            concept=CONCEPT,
-            implementation=implementation.name,
-            versions=implementation.versions,
-            dtype=dtype,
-            settings=_settings(model, task),
+        row = _facts(request, implementation, model, task, dtype) | dict(
             verdict=outcome.verdict,
             message="; ".join(filter(None, [outcome.message, *result.notes])) or None,
             noise=outcome.noise,
-            better="higher",
             contended=result.contended,
         )
         for metric, unit, figure in (
@@ -190,9 +182,9 @@ def test_throughput(
         ):
             if figure is not None:
                 measured = {"value": figure.median, "low": figure.low, "high": figure.high, "n": figure.n}
-                record(**row, metric=metric, unit=unit, **measured)
+                record(**row | {"metric": metric, "unit": unit} | measured)
             elif metric == task.metric:
-                record(**row, metric=metric, unit=unit)
+                record(**row)
     bad = {name: o for name, o in outcomes.items() if o.verdict not in ("pass", "unsupported", "inconclusive")}
     if bad:
         pytest.fail("\n".join(f"{name}: {o.verdict}: {o.message}" for name, o in bad.items()), pytrace=False)
@@ -218,11 +210,30 @@ def _work(subject: Subject, model: Gpt2, task: Task) -> Work:
     return lambda size: task.call(f, prompt, size)
 
 
-def _settings(model: Gpt2, task: Task) -> dict[str, Any]:
+def _facts(
+    request: pytest.FixtureRequest, implementation: Implementation, model: Gpt2, task: Task, dtype: str
+) -> dict[str, Any]:
+    """What a record says whatever comes out."""
     import torch
 
     sizes = {"batch": BATCH, "layers": model.layers, "width": model.d, "vocabulary": model.vocabulary}
-    return task.settings | sizes | {"threads": torch.get_num_threads()}
+    return dict(
+        kind="throughput",
+        concept=CONCEPT,
+        implementation=implementation.name,
+        versions=implementation.versions,
+        metric=task.metric,
+        unit="tokens/s",
+        better="higher",
+        dtype=dtype,
+        device=devices.label(request.config),
+        settings=task.settings | sizes | {"threads": torch.get_num_threads()},
+        node=request.node.nodeid,
+    )
+
+
+def _in_flight(request: pytest.FixtureRequest, facts: dict[str, Any]) -> AbstractContextManager[None]:
+    return flight.inside(request.config, request.node.nodeid, facts | {"law": request.node.originalname})
 
 
 def _teller(config: pytest.Config) -> Callable[[str], None]:
