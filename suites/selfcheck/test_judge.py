@@ -1,0 +1,179 @@
+"""The judge on values: sharp in float64, within the noise in low precision, and silent where nothing can be told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures import judge
+from fixtures.controls import variants
+from fixtures.judge import Inconclusive, Rejected
+from fixtures.statistics import FACTOR
+from reference.attention.scaled_dot_product import scaled_dot_product
+from suites.selfcheck.subjects import ATTENTION, attention, normal, problem, toy
+
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+VARIANTS = variants(ATTENTION)
+
+
+def scaled_by(factor: float) -> Callable[..., Tensor]:
+    def call(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+        return scaled_dot_product(query, key, value, **options, scale=factor / math.sqrt(query.shape[-1]))
+
+    return call
+
+
+def test_float64_sees_a_billionth_too_much_scale() -> None:
+    for seed in range(10):
+        p = problem(seed, regime="normal", s=16, d=8)
+        with pytest.raises(Rejected, match="units of noise"):
+            judge.agree(attention(scaled_by(1 + 1e-9)), p.query, p.key, p.value)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_another_order_of_summation_is_accepted(dtype: str) -> None:
+    def backwards(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return scaled_dot_product(query.flip(-1), key.flip(-1, -2), value.flip(-2))
+
+    for seed in range(40):
+        subject, p = attention(backwards, dtype), problem(seed)
+        judge.agree(subject, p.query, p.key, p.value)
+        assert subject.tally.judged == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_is_written_differently_stays_within_the_noise(name: str, dtype: str) -> None:
+    """A user's code that happens to be a variant's, which is not told apart as one: over many inputs, none rejected."""
+
+    def users(*args: Any, **options: Any) -> Any:
+        return VARIANTS[name](*args, **options)
+
+    judged = 0
+    for seed in range(50):
+        subject, p = attention(users, dtype), problem(seed)
+        for law in (judge.agree, judge.agree_gradients) if seed % 5 == 0 else (judge.agree,):
+            try:
+                law(subject, p.query, p.key, p.value, mask=p.mask)
+            except Inconclusive:
+                continue
+            judged += 1
+    assert judged >= 50
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_is_accepted_without_counting_its_own_noise(name: str) -> None:
+    for seed in range(50):
+        subject, p = attention(VARIANTS[name]), problem(seed)
+        assert VARIANTS[name] not in judge.careful(subject)
+        judge.agree(subject, p.query, p.key, p.value, mask=p.mask)
+
+
+def test_a_variant_that_is_wrong_is_rejected_although_it_is_part_of_the_noise() -> None:
+    wrong = lambda x: x * 1.001  # noqa: E731
+    with pytest.raises(Rejected):
+        judge.agree(toy(wrong, torch.exp, wrong), normal(4, 4))
+
+
+def low_precision_faults() -> dict[str, Callable[[Tensor], Tensor]]:
+    def one_row(right: Tensor) -> Tensor:
+        right = right.clone()
+        right[..., 40, :] *= 1.2
+        return right
+
+    def one_element(right: Tensor) -> Tensor:
+        right = right.clone()
+        right[..., 40, 3] += 0.5
+        return right
+
+    return {
+        "bias": lambda right: right + 0.03,
+        "one row": one_row,
+        "one element": one_element,
+        "all too large": lambda right: right * 1.1,
+        "zeros": torch.zeros_like,
+        "rounded to a quarter": lambda right: (right * 4).round() / 4,
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("fault", low_precision_faults())
+def test_low_precision_still_sees_what_is_no_noise(fault: str, dtype: str) -> None:
+    spoil = low_precision_faults()[fault]
+    p = problem(1, batch=(2,), t=64, s=16, d=8, v=8, regime="normal", masked=None)
+    judge.agree(attention(scaled_dot_product, dtype), p.query, p.key, p.value)
+    with pytest.raises(Rejected, match="units of noise"):
+        judge.agree(attention(lambda *a: spoil(scaled_dot_product(*a)), dtype), p.query, p.key, p.value)
+
+
+def test_the_limit_is_what_the_worst_careful_one_loses_times_the_factor() -> None:
+    def off_by(error: float) -> Callable[[Tensor], Tensor]:
+        """The error is in one row, and zeros are conclusive in all the others."""
+        return lambda x: x.abs() + error * (torch.arange(100)[:, None] == 7)
+
+    for share, accepted in ((0.9, True), (1.1, False)):
+        subject = toy(off_by(share * FACTOR * 1e-3), torch.abs, off_by(1e-3), dtype="float32")
+        if accepted:
+            judge.agree(subject, normal(100, 10))
+        else:
+            with pytest.raises(Rejected):
+                judge.agree(subject, normal(100, 10))
+        assert subject.tally.noise == pytest.approx(share * FACTOR, rel=1e-3)
+
+
+def test_truth_is_the_reference_on_the_inputs_as_they_were_rounded() -> None:
+    """The rounding of inputs is nobody's error; the reference's own arithmetic in the working dtype is no truth."""
+    seen: list[torch.dtype] = []
+
+    def reference(x: Tensor) -> Tensor:
+        seen.append(x.dtype)
+        assert torch.equal(x, x.to(torch.bfloat16).to(x.dtype))
+        return x * 3
+
+    judge.agree(toy(lambda x: x * 3, reference, dtype="bfloat16"), normal(5, 5))
+    assert seen == [torch.float64, torch.bfloat16]
+
+
+def test_where_everything_expected_vanishes_nothing_is_certified() -> None:
+    for call in (torch.zeros_like, lambda x: x - x):
+        with pytest.raises(Inconclusive):
+            judge.agree(toy(call, torch.zeros_like), normal(3, 3))
+    with pytest.raises(Rejected):
+        judge.agree(toy(lambda x: x * 1e-3, torch.zeros_like), normal(3, 3))
+
+
+def test_expected_values_lost_in_the_noise_certify_nothing() -> None:
+    careless = lambda x: x * 1e-3 + normal(3, 3, seed=1).to(x.dtype)  # noqa: E731
+    with pytest.raises(Inconclusive):
+        judge.agree(toy(torch.zeros_like, lambda x: x * 1e-3, careless), normal(3, 3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_zeros_never_pass(dtype: str) -> None:
+    def zeros(query: Tensor, key: Tensor, value: Tensor, **_: Any) -> Tensor:
+        return (query @ key.transpose(-2, -1) @ value) * 0
+
+    for seed in range(30):
+        p = problem(seed)
+        for law in (judge.agree, judge.agree_gradients):
+            with pytest.raises((Rejected, Inconclusive)):
+                law(attention(zeros, dtype), p.query, p.key, p.value, mask=p.mask)
+
+
+def test_an_empty_result_is_judged_by_its_shape() -> None:
+    subject = toy(lambda x: x.reshape(0, 2), torch.abs)
+    judge.agree(toy(torch.abs, torch.abs), normal(0, 3))
+    with pytest.raises(Rejected, match=r"returned shape \(0, 2\), the contract says \(0, 3\)"):
+        judge.agree(subject, normal(0, 3))
+
+
+def test_what_overflows_in_the_working_dtype_is_left_out_and_only_that() -> None:
+    x = torch.tensor([[1.0, 300.0, 2.0]])
+    judge.agree(toy(torch.square, torch.square, dtype="float16"), x)
+    with pytest.raises(Rejected, match=r"inf at \[0, 0\]"):
+        judge.agree(toy(lambda x: x.square() / 0, torch.square, dtype="float16"), x)

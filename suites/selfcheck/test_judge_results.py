@@ -1,0 +1,287 @@
+"""The judge on results of a wrong kind, on inputs that were overwritten, on gradients, and its other questions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures import judge, limits
+from fixtures.judge import Inconclusive, Rejected
+from fixtures.subject import ImplementationError
+from reference.attention.scaled_dot_product import scaled_dot_product
+from suites.selfcheck.subjects import normal, problem, toy
+
+
+def put(position: tuple[int, ...], number: float) -> Callable[[Tensor], Tensor]:
+    def call(x: Tensor) -> Tensor:
+        result = x.abs()
+        result[position] = number
+        return result
+
+    return call
+
+
+WRONG_RESULTS: dict[str, tuple[Callable[[Tensor], Any], str]] = {
+    "one NaN": (put((1, 2), math.nan), r"nan at \[1, 2\], expected"),
+    "one infinity": (put((0, 1), math.inf), r"inf at \[0, 1\], expected"),
+    "another shape": (lambda x: x.abs()[:1], r"returned shape \(1, 3\), the contract says \(2, 3\)"),
+    "another order of axes": (lambda x: x.abs().T, r"returned shape \(3, 2\), the contract says \(2, 3\)"),
+    "one more axis": (lambda x: x.abs()[None], r"returned shape \(1, 2, 3\), the contract says \(2, 3\)"),
+    "integers": (lambda x: x.abs().long(), "returned torch.int64, the contract says floating point"),
+    "two tensors": (lambda x: (x.abs(), x), "returned 2 tensors, the contract says 1"),
+    "no tensor": (lambda x: [], "returned 0 tensors, the contract says 1"),
+    "a string": (lambda x: "tensor", "the contract promises tensors, got str: 'tensor'"),
+    "None": (lambda x: None, "the contract promises tensors, got NoneType: None"),
+    "numpy's": (lambda x: x.abs().numpy(), "the contract promises tensors, got ndarray"),
+    "a number": (lambda x: 1.5, "the contract promises tensors, got float: 1.5"),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("wrong", WRONG_RESULTS)
+def test_a_result_of_a_wrong_kind_is_rejected_in_plain_words(wrong: str, dtype: str) -> None:
+    call, message = WRONG_RESULTS[wrong]
+    x = normal(2, 3)
+    with pytest.raises((Rejected, ImplementationError), match=message):
+        judge.agree(toy(call, torch.abs, dtype=dtype), x)
+    with pytest.raises((Rejected, ImplementationError), match=message):  # although both sides are the same
+        judge.holds(toy(call, torch.abs, dtype=dtype), lambda f: (f(x), f(x)))
+
+
+def test_a_result_that_a_law_cannot_work_with_is_the_implementations_error() -> None:
+    with pytest.raises(ImplementationError, match="cannot be used as the contract says: TypeError"):
+        judge.holds(toy(lambda x: None, torch.abs), lambda f: (f(normal(2, 2)) * 1, normal(2, 2).abs()))
+
+
+def test_what_an_implementation_raises_is_told_with_its_type() -> None:
+    def breaks(x: Tensor) -> Tensor:
+        raise KeyError("layer.7")
+
+    for law in (judge.agree, judge.agree_gradients):
+        with pytest.raises(ImplementationError, match=r"raised KeyError: 'layer\.7'") as caught:
+            law(toy(breaks, torch.abs), normal(2, 2))
+        assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_inputs_overwritten_in_place_are_rejected() -> None:
+    for call, args in (
+        (lambda x: x.exp_(), (normal(2, 2),)),
+        (lambda weights: weights["w"].exp_(), ({"w": normal(2, 2)},)),
+        (lambda pair: pair[1].exp_(), ((normal(2, 2), normal(2, 2)),)),
+    ):
+        with pytest.raises(Rejected, match="overwrote one of its inputs"):
+            judge.agree(toy(call, lambda x: tensors_last(x).exp()), *args)
+
+
+def test_an_overwritten_option_is_rejected() -> None:
+    def call(x: Tensor, *, mask: Tensor) -> Tensor:
+        result = x * mask
+        mask.fill_(True)
+        return result
+
+    with pytest.raises(Rejected, match="overwrote one of its inputs"):
+        judge.agree(toy(call, lambda x, mask: x * mask), normal(2, 2), mask=torch.eye(2, dtype=torch.bool))
+
+
+def tensors_last(value: Any) -> Tensor:
+    return judge.tensors(value)[-1]
+
+
+def summed(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The gradient of `f(x).sum()`: what a careless test compares."""
+
+    def gradient(x: Tensor) -> Tensor:
+        x = x.clone().requires_grad_()
+        return torch.autograd.grad(f(x).sum(), x)[0]
+
+    return gradient
+
+
+class HalfGradient(torch.autograd.Function):
+    """The identity, with half its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0] / 2
+
+
+def softmax(x: Tensor) -> Tensor:
+    return torch.softmax(x, -1)
+
+
+def half_softmax(x: Tensor) -> Tensor:
+    return torch.softmax(HalfGradient.apply(x), -1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_gradient_that_a_sum_cannot_see_is_seen(dtype: str) -> None:
+    """The softmax sums to 1 whatever the logits are, so the gradient of its sum is 0, and half of that is 0 as well."""
+    x = normal(4, 5)
+    assert torch.allclose(summed(softmax)(x), summed(half_softmax)(x), atol=1e-15)
+    judge.agree(toy(half_softmax, softmax, dtype=dtype), x)
+    judge.agree_gradients(toy(softmax, softmax, dtype=dtype), x)
+    with pytest.raises(Rejected, match="units of noise"):
+        judge.agree_gradients(toy(half_softmax, softmax, dtype=dtype), x)
+
+
+def test_gradients_of_every_argument_are_judged_unless_some_are_named() -> None:
+    def call(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        return x * HalfGradient.apply(weights["w"])
+
+    subject = toy(call, lambda x, weights: x * weights["w"])
+    args = normal(3, 4), {"w": normal(3, 4, seed=1), "ids": torch.arange(3)}
+    judge.agree_gradients(subject, *args, wrt=0)
+    for wrt in (None, 1, [0, 1]):
+        with pytest.raises(Rejected):
+            judge.agree_gradients(subject, *args, wrt=wrt)
+
+
+def test_a_gradient_that_is_missing_is_zero_and_rejected() -> None:
+    with pytest.raises(Rejected, match="in a way that can be differentiated"):
+        judge.agree_gradients(toy(lambda x: x.detach().exp(), torch.exp), normal(3, 3))
+    with pytest.raises(Rejected, match="units of noise"):
+        judge.agree_gradients(toy(lambda x, y: x * y.detach(), torch.mul), normal(3, 3), normal(3, 3, seed=1))
+
+
+def test_a_part_of_the_gradient_that_vanishes_is_no_fault() -> None:
+    """A bias of the keys has no gradient; careful arithmetic leaves some 1e-17 there."""
+
+    def call(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        return scaled_dot_product(query, key + bias, value)
+
+    def backwards(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        return scaled_dot_product(query.flip(-1), (key + bias).flip(-1, -2), value.flip(-2))
+
+    for seed in range(10):
+        p = problem(seed, batch=(), d=8, s=7)
+        judge.agree_gradients(toy(backwards, call), p.query, p.key, p.value, normal(8, seed=seed))
+        off = lambda q, k, v, b: call(q, k, v, b) + 0.01 * b.sum()  # noqa: E731
+        with pytest.raises(Rejected, match="part 3"):
+            judge.agree_gradients(toy(off, call), p.query, p.key, p.value, normal(8, seed=seed))
+
+
+class Hanging(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        while True:
+            pass
+
+
+class Raising(Hanging):
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        raise RuntimeError("no backward yet")
+
+
+def test_a_backward_pass_that_hangs_or_raises_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    with pytest.raises(limits.TimedOut, match=r"the gradient of mine: a call took more than 0\.3 s"):
+        judge.agree_gradients(toy(Hanging.apply, torch.clone), normal(2, 2))
+    with pytest.raises(ImplementationError, match="the gradient raised RuntimeError: no backward yet"):
+        judge.agree_gradients(toy(Raising.apply, torch.clone), normal(2, 2))
+
+
+def test_a_call_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(x: Tensor) -> Tensor:
+        while True:
+            pass
+
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    with pytest.raises(limits.TimedOut, match=r"mine: a call took more than 0\.3 s"):
+        judge.agree(toy(hangs, torch.abs), normal(2, 2))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_metamorphic_law_holds_up_to_noise(dtype: str) -> None:
+    """Softmax does not change when a number is added to every logit; one that clips its logits does not have this."""
+    x = normal(20, 8)
+
+    def law(subject: Any) -> None:
+        judge.holds(subject, lambda f: (f(x + 3), f(x)))
+
+    law(toy(softmax, softmax, dtype=dtype))
+    law(toy(lambda x: x.exp() / x.exp().sum(-1, keepdim=True), softmax, dtype=dtype))
+    with pytest.raises(Rejected, match="units of noise"):
+        law(toy(lambda x: torch.softmax(x.clamp(max=2), -1), softmax, dtype=dtype))
+
+
+def test_a_metamorphic_law_between_zeros_is_inconclusive() -> None:
+    with pytest.raises(Inconclusive):
+        judge.holds(toy(lambda x: x * 0, softmax), lambda f: (f(normal(2, 2) + 3), f(normal(2, 2))))
+
+
+def test_exact_things_must_be_the_same_in_type_and_value() -> None:
+    for same in ([1, 2], (1, 2), "ab", {"a": 1}, b"x", [], None):
+        judge.exact(same, same)
+    for actual, expected in (
+        ([1, 2], [1, 3]),
+        ([1, 2], (1, 2)),
+        ([1.0, 2.0], [1, 2]),
+        ([[1], True], [[1], 1]),
+        ({"a": 1.0}, {"a": 1}),
+        ("ab", "abc"),
+        (None, 0),
+        ("1", 1),
+    ):
+        with pytest.raises(Rejected):
+            judge.exact(actual, expected)
+    with pytest.raises(Rejected, match=r"ids: expected \[1, 2, 3\], got \[1, 2\]; they part at index 2"):
+        judge.exact([1, 2], [1, 2, 3], "ids")
+
+
+def test_zero_means_exactly_zero() -> None:
+    subject = toy(torch.abs, torch.abs)
+    judge.zero(subject, torch.zeros(2, 2))
+    judge.zero(subject, torch.zeros(0, 2))
+    for wrong in (1e-300, math.nan, math.inf):
+        with pytest.raises(Rejected, match="expected exactly 0"):
+            judge.zero(subject, put((0, 1), wrong)(torch.zeros(2, 2, dtype=torch.float64)))
+
+
+def test_finite_means_no_nan_and_no_infinity() -> None:
+    subject = toy(torch.abs, torch.abs)
+    judge.finite(subject, (normal(2, 2), torch.zeros(0)))
+    for wrong in (math.nan, math.inf, -math.inf):
+        with pytest.raises(Rejected, match="expected finite values"):
+            judge.finite(subject, (normal(2, 2), put((0, 1), wrong)(normal(2, 2))))
+
+
+def test_bad_input_must_raise_and_not_return() -> None:
+    def picky(x: Tensor) -> Tensor:
+        if len(x) != 2:
+            raise ValueError("two rows, please")
+        return x
+
+    judge.rejects(toy(picky, torch.abs), normal(3, 3))
+    with pytest.raises(Rejected, match=r"bad input must raise, but it returned tensor"):
+        judge.rejects(toy(picky, torch.abs), normal(2, 2))
+
+
+def test_inconclusive_examples_are_drawn_again() -> None:
+    """To Hypothesis such an example is one that does not satisfy an assumption."""
+    drawn = []
+
+    @hypothesis.settings(max_examples=10, database=None, derandomize=True)
+    @hypothesis.given(hypothesis.strategies.sampled_from([0.0, 1.0]), hypothesis.strategies.integers(0, 99))
+    def law(size: float, seed: int) -> None:
+        drawn.append(size)
+        judge.agree(subject, normal(2, 2, seed=seed) * size)
+
+    subject = toy(torch.abs, torch.abs)
+    law()
+    assert set(drawn) == {0.0, 1.0}
+    assert subject.tally.judged == drawn.count(1.0) == 10
