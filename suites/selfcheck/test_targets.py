@@ -183,7 +183,7 @@ def test_the_check_is_made_in_a_process_of_its_own(mine: Path, monkeypatch: pyte
     described = targets.check(flags)
     assert [target["flag"] for target in described] == flags
     assert not [name for name in set(sys.modules) - before if "mine" in name]
-    with pytest.raises(targets.TargetError, match="mine:atention: .* did you mean attention"):
+    with pytest.raises(targets.TargetError, match=r"mine:atention: .* did you mean attention"):
         targets.check([f"{ATTENTION}=mine:atention"])
 
 
