@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -15,11 +16,18 @@ from fixtures.strategies.weights import Gpt2, models
 
 
 @st.composite
-def inputs(draw, *, at_least=1, batch=3, small=False, spare=None, **fixed):
+def inputs(draw, *, at_least=1, batch=3, **options):
     """A model and ids (batch, t) that it can take."""
-    batch, length = draw(st.integers(1, batch), label="batch"), draw(lengths(at_least), label="length")
-    model = draw(models(Gpt2, positions=length, spare=spare, small=small, **fixed))
-    return model, draw(token_ids(model.vocabulary, batch, length))
+    rows, length = draw(st.integers(1, batch), label="batch"), draw(lengths(at_least), label="length")
+    model = draw(models(Gpt2, positions=length, **options))
+    return model, draw(token_ids(model.vocabulary, rows, length))
+
+
+@st.composite
+def ample_inputs(draw):
+    """Enough numbers in every gradient to tell noise from faults in low precision."""
+    model = draw(models(Gpt2, positions=9, ample=True))
+    return model, draw(token_ids(model.vocabulary, 3, 9))
 
 
 @st.composite
@@ -27,7 +35,7 @@ def chunks(draw, length):
     """Sizes of at least one token that add up to `length`."""
     cuts = draw(st.lists(st.integers(1, length - 1), unique=True, max_size=4), label="cuts") if length > 1 else []
     edges = [0, *sorted(cuts), length]
-    return [after - before for before, after in zip(edges, edges[1:], strict=False)]
+    return [after - before for before, after in pairwise(edges)]
 
 
 @st.composite
@@ -51,7 +59,6 @@ def test_logits_agree(implementation, drawn):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
-@judge.every_dtype
 @given(drawn=inputs(tied=False))
 def test_logits_agree_with_a_head_of_its_own(implementation, drawn):
     """Where the state dict has a head that is not the word table, the head makes the logits."""
@@ -59,27 +66,157 @@ def test_logits_agree_with_a_head_of_its_own(implementation, drawn):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
+@given(drawn=inputs(), data=st.data())
+def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
+    """Positions of the caller's choice, repeated or starting anew, pick rows of the table; columns make the mask."""
+    model, ids = drawn
+    positions = data.draw(token_ids(model.positions, *ids.shape))
+    judge.agree(implementation, model.weights, ids, position_ids=positions, **model.scalars)
+
+
+@given(drawn=inputs(small=True))
+def test_epsilon_is_felt_by_small_activations(implementation, drawn):
+    """Pit (gotchas N2): where activations are near its root, the epsilon of every norm must be the given one."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
 @judge.every_dtype
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn, data):
+    """Labels are shifted once, inside; those of -100 count neither in the sum nor in the mean."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
+
+
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loss_does_not_ask_for_the_first_token(implementation, drawn, data):
+    """Nothing stands before the first token, so its label changes nothing."""
+    model, ids = drawn
+    other = data.draw(different_ids(ids, model.vocabulary))
+    other = torch.cat([other[:, :1], ids[:, 1:]], dim=1)
+
+    def experiment(f):
+        return f(model.weights, ids, labels=ids, **model.scalars), f(model.weights, ids, labels=other, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
 @given(drawn=inputs())
+def test_loss_of_nothing_is_nan(implementation, drawn):
+    """Pit (gotchas O2): where every label is -100 the mean is over nothing."""
+    model, ids = drawn
+    loss = implementation(model.weights, ids, labels=torch.full_like(ids, -100), **model.scalars)
+    judge.exact(bool(torch.isnan(loss).all()), True, "whether the mean over no labels is nan")
+
+
+@pytest.mark.parametrize("table", ["word", "position", "label"])
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_ids_outside_a_table_are_refused(implementation, table, drawn, data):
+    """An id, position or label that its table does not have raises."""
+    model, ids = drawn
+    rows = model.positions if table == "position" else model.vocabulary
+    wrong = torch.zeros_like(ids) if table == "position" else ids.clone()
+    column = data.draw(st.integers(1, ids.shape[1] - 1), label="column")
+    wrong[-1, column] = data.draw(st.sampled_from([-1, rows, rows + 2]), label="wrong id")
+    if table == "word":
+        judge.rejects(implementation, model.weights, wrong, **model.scalars)
+    elif table == "position":
+        judge.rejects(implementation, model.weights, ids, position_ids=wrong, **model.scalars)
+    else:
+        judge.rejects(implementation, model.weights, ids, labels=wrong, **model.scalars)
+
+
+@given(drawn=inputs(at_least=2))
+def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
+    """Pit (gotchas M5): positions beyond the table raise; none is reused."""
+    model, ids = drawn
+    judge.rejects(implementation, replace(model, positions=ids.shape[1] - 1).weights, ids, **model.scalars)
+
+
+@given(drawn=inputs(at_least=2, spare=0))
+def test_decoding_beyond_the_position_table_is_refused(implementation, drawn):
+    """Pit (gotchas M5): the table ends for a cached text too."""
+    model, ids = drawn
+    cache: list = []
+    implementation(model.weights, ids, cache=cache, **model.scalars)
+    judge.rejects(implementation, model.weights, ids[:, :1], cache=cache, **model.scalars)
+
+
+@given(drawn=inputs())
+def test_heads_that_do_not_divide_d_are_refused(implementation, drawn):
+    """d must be a multiple of the number of heads."""
+    model, ids = drawn
+    judge.rejects(implementation, model.weights, ids, **(model.scalars | {"heads": model.d + 1}))
+
+
+@given(drawn=inputs(tied=True), data=st.data())
+def test_a_missing_parameter_is_refused(implementation, drawn, data):
+    """A state dict without one of the parameters raises; nothing is made up in its place."""
+    model, ids = drawn
+    missing = data.draw(st.sampled_from(sorted(model.weights)), label="missing")
+    judge.rejects(implementation, {n: w for n, w in model.weights.items() if n != missing}, ids, **model.scalars)
+
+
+@given(drawn=inputs(at_least=2), change=st.sampled_from([-1, 1]))
+def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
+    """An attention mask that is shorter or longer than the text raises."""
+    model, ids = drawn
+    mask = torch.ones(ids.shape[0], ids.shape[1] + change, dtype=torch.long)
+    judge.rejects(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
+
+
+@judge.every_dtype
+@given(drawn=inputs(), data=st.data())
+def test_cached_decoding_agrees(implementation, drawn, data):
+    """Pit (gotchas A23): a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
+    model, ids = drawn
+    sizes = data.draw(chunks(ids.shape[1]))
+
+    def experiment(f):
+        cache: list = []
+        pieces = [f(model.weights, piece, cache=cache, **model.scalars) for piece in ids.split(sizes, dim=1)]
+        return torch.cat(pieces, dim=1), f(model.weights, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_cached_decoding_of_a_left_padded_batch(implementation, drawn, data):
+    """Pit (gotchas A23): with a cache the mask covers past and new columns, and a padded text goes on as alone."""
+    model, ids = drawn
+    tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
+    mask, positions = left_padded(tokens, length)
+    sizes = data.draw(chunks(length))
+
+    def experiment(f):
+        cache: list = []
+        pieces, end = [], 0
+        for size in sizes:
+            start, end = end, end + size
+            options = {"attention_mask": mask[:, :end], "position_ids": positions[:, start:end], "cache": cache}
+            pieces.append(f(model.weights, ids[:, start:end], **options, **model.scalars))
+        padded = torch.cat(pieces, dim=1)
+        alone = [f(model.weights, ids[i : i + 1, length - n :], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[i : i + 1, length - n :] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+@judge.every_dtype
+@given(drawn=ample_inputs())
 def test_gradients_of_every_parameter_agree(implementation, drawn):
     """Gradients of tables, layers, biases and norms are the reference's; the tied table gets both of its shares."""
     model, ids = drawn
     judge.agree_gradients(implementation, model.weights, ids, **model.scalars)
 
 
-@given(drawn=inputs(small=True))
-def test_epsilon_is_felt_by_small_activations(implementation, drawn):
-    """Pit (gotchas N2): where activations are near its root, the epsilon of every norm must be the one that was given."""
+@judge.every_dtype
+@given(drawn=ample_inputs(), data=st.data())
+def test_gradients_of_the_loss_agree(implementation, drawn, data):
+    """What training follows: the gradient of the loss in every parameter."""
     model, ids = drawn
-    judge.agree(implementation, model.weights, ids, **model.scalars)
-
-
-@given(drawn=inputs(), data=st.data())
-def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
-    """Positions of the caller's choice, repeated or starting anew, pick rows of the table; the mask stays the columns'."""
-    model, ids = drawn
-    positions = data.draw(token_ids(model.positions, *ids.shape))
-    judge.agree(implementation, model.weights, ids, position_ids=positions, **model.scalars)
+    judge.agree_gradients(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
 
 
 @given(drawn=inputs(tied=True))
@@ -125,7 +262,7 @@ def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
 
 @given(drawn=inputs(), data=st.data())
 def test_padding_on_the_left_changes_nothing(implementation, drawn, data):
-    """Pit (gotchas A8): with a mask, and positions that count from its first token, a text padded on the left reads as alone."""
+    """Pit (gotchas A8): with a mask, and positions from its first token on, a text padded on the left reads as alone."""
     model, ids = drawn
     tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
     mask, positions = left_padded(tokens, length)
@@ -140,7 +277,7 @@ def test_padding_on_the_left_changes_nothing(implementation, drawn, data):
 
 @given(drawn=inputs(batch=1), data=st.data())
 def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
-    """Pit (gotchas A8): a mask hides tokens and moves none; what is left keeps its positions, also left of where it begins."""
+    """Pit (gotchas A8): a mask hides tokens and moves none; the rest keeps its positions and reads as alone."""
     model, ids = drawn
     mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
     kept = mask[0].nonzero()[:, 0]
@@ -178,7 +315,7 @@ def test_a_text_does_not_depend_on_its_batch(implementation, drawn):
 
 @given(drawn=inputs(), factor=st.sampled_from([-3.0, 0.0, 7.0]))
 def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
-    """Pit (gotchas A2): the middle third of c_attn's bias shifts all scores of a query alike, and softmax does not see it."""
+    """Pit (gotchas A2): the middle third of c_attn's bias shifts all scores of a query alike; softmax is blind to it."""
     model, ids = drawn
     thirds = torch.tensor([1.0, factor, 1.0], dtype=torch.float64).repeat_interleave(model.d)
     biased = {name: w * thirds if name.endswith("c_attn.bias") else w for name, w in model.weights.items()}
@@ -187,133 +324,3 @@ def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
         return f(model.weights, ids, **model.scalars), f(biased, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
-
-
-@judge.every_dtype
-@given(drawn=inputs(), data=st.data())
-def test_cached_decoding_agrees(implementation, drawn, data):
-    """Pit (gotchas A23): a text fed in chunks of any sizes, keys and values kept in the cache, gives the logits of one pass."""
-    model, ids = drawn
-    sizes = data.draw(chunks(ids.shape[1]))
-
-    def experiment(f):
-        cache = []
-        pieces = [f(model.weights, piece, cache=cache, **model.scalars) for piece in ids.split(sizes, dim=1)]
-        return torch.cat(pieces, dim=1), f(model.weights, ids, **model.scalars)
-
-    judge.holds(implementation, experiment)
-
-
-@given(drawn=inputs(at_least=2), data=st.data())
-def test_cached_decoding_of_a_left_padded_batch(implementation, drawn, data):
-    """Pit (gotchas A23): with a cache the mask covers past and new columns, and a padded text goes on as it would alone."""
-    model, ids = drawn
-    tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
-    mask, positions = left_padded(tokens, length)
-    sizes = data.draw(chunks(length))
-
-    def experiment(f):
-        cache, pieces, end = [], [], 0
-        for size in sizes:
-            start, end = end, end + size
-            options = {"attention_mask": mask[:, :end], "position_ids": positions[:, start:end], "cache": cache}
-            pieces.append(f(model.weights, ids[:, start:end], **options, **model.scalars))
-        padded = torch.cat(pieces, dim=1)
-        alone = [f(model.weights, ids[i : i + 1, length - n :], **model.scalars) for i, n in enumerate(tokens)]
-        return tuple(padded[i : i + 1, length - n :] for i, n in enumerate(tokens)), tuple(alone)
-
-    judge.holds(implementation, experiment)
-
-
-@judge.every_dtype
-@given(drawn=inputs(at_least=2), data=st.data())
-def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn, data):
-    """Labels are shifted once, inside; those of -100 count neither in the sum nor in the mean."""
-    model, ids = drawn
-    judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
-
-
-@judge.every_dtype
-@given(drawn=inputs(at_least=2), data=st.data())
-def test_gradients_of_the_loss_agree(implementation, drawn, data):
-    """What training follows: the gradient of the loss in every parameter."""
-    model, ids = drawn
-    judge.agree_gradients(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
-
-
-@given(drawn=inputs(at_least=2), data=st.data())
-def test_loss_does_not_ask_for_the_first_token(implementation, drawn, data):
-    """Nothing stands before the first token, so its label changes nothing."""
-    model, ids = drawn
-    other = data.draw(different_ids(ids, model.vocabulary))
-    other = torch.cat([other[:, :1], ids[:, 1:]], dim=1)
-
-    def experiment(f):
-        return f(model.weights, ids, labels=ids, **model.scalars), f(model.weights, ids, labels=other, **model.scalars)
-
-    judge.holds(implementation, experiment)
-
-
-@given(drawn=inputs())
-def test_loss_of_nothing_is_nan(implementation, drawn):
-    """Pit (gotchas O2): where every label is -100 the mean is over nothing."""
-    model, ids = drawn
-    loss = implementation(model.weights, ids, labels=torch.full_like(ids, -100), **model.scalars)
-    judge.exact(bool(torch.isnan(loss).all()), True, "whether the mean over no labels is nan")
-
-
-@pytest.mark.parametrize("table", ["word", "position", "label"])
-@pytest.mark.parametrize("side", ["above", "below"])
-@given(drawn=inputs(at_least=2), data=st.data())
-def test_ids_outside_a_table_are_refused(implementation, table, side, drawn, data):
-    """An id, position or label that its table does not have raises."""
-    model, ids = drawn
-    rows = model.positions if table == "position" else model.vocabulary
-    wrong = torch.zeros_like(ids) if table == "position" else ids.clone()
-    column = data.draw(st.integers(1, ids.shape[1] - 1), label="column")
-    wrong[-1, column] = rows + data.draw(st.integers(0, 2)) if side == "above" else -1
-    if table == "word":
-        judge.rejects(implementation, model.weights, wrong, **model.scalars)
-    elif table == "position":
-        judge.rejects(implementation, model.weights, ids, position_ids=wrong, **model.scalars)
-    else:
-        judge.rejects(implementation, model.weights, ids, labels=wrong, **model.scalars)
-
-
-@given(drawn=inputs(at_least=2))
-def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
-    """Pit (gotchas M5): positions beyond the table raise; none is reused."""
-    model, ids = drawn
-    judge.rejects(implementation, replace(model, positions=ids.shape[1] - 1).weights, ids, **model.scalars)
-
-
-@given(drawn=inputs(at_least=2, spare=0))
-def test_decoding_beyond_the_position_table_is_refused(implementation, drawn):
-    """Pit (gotchas M5): the table ends for a cached text too."""
-    model, ids = drawn
-    cache = []
-    implementation(model.weights, ids, cache=cache, **model.scalars)
-    judge.rejects(implementation, model.weights, ids[:, :1], cache=cache, **model.scalars)
-
-
-@given(drawn=inputs())
-def test_heads_that_do_not_divide_d_are_refused(implementation, drawn):
-    """d must be a multiple of the number of heads."""
-    model, ids = drawn
-    judge.rejects(implementation, model.weights, ids, **(model.scalars | {"heads": model.d + 1}))
-
-
-@given(drawn=inputs(tied=True), data=st.data())
-def test_a_missing_parameter_is_refused(implementation, drawn, data):
-    """A state dict without one of the parameters raises; nothing is made up in its place."""
-    model, ids = drawn
-    missing = data.draw(st.sampled_from(sorted(model.weights)), label="missing")
-    judge.rejects(implementation, {n: w for n, w in model.weights.items() if n != missing}, ids, **model.scalars)
-
-
-@given(drawn=inputs(at_least=2), change=st.sampled_from([-1, 1]))
-def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
-    """An attention mask that is shorter or longer than the text raises."""
-    model, ids = drawn
-    mask = torch.ones(ids.shape[0], ids.shape[1] + change, dtype=torch.long)
-    judge.rejects(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
