@@ -4,6 +4,7 @@ import pytest
 
 pytest_plugins = (
     "fixtures.plugin.session",
+    "fixtures.plugin.workers",
     "fixtures.plugin.selection",
     "fixtures.plugin.verdicts",
     "fixtures.plugin.controls",
