@@ -166,7 +166,6 @@ def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
     judge.rejects(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
-@judge.every_dtype
 @given(drawn=inputs(), data=st.data())
 def test_cached_decoding_agrees(implementation, drawn, data):
     """Pit (gotchas A23): a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
