@@ -55,7 +55,7 @@ def test_agrees_with_segments_and_positions(implementation, drawn, data):
 
 @given(drawn=inputs(small=True))
 def test_epsilon_is_felt_by_small_activations(implementation, drawn):
-    """Pit (gotchas N2, M12): where activations are near its root, the epsilon of every norm must be the given one."""
+    """Pit: where activations are near its root, the epsilon of every norm must be the given one."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
@@ -79,7 +79,7 @@ def test_ids_outside_a_table_are_refused(implementation, table, drawn, data):
 
 @given(drawn=inputs(at_least=3))
 def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
-    """Pit (gotchas M5): positions beyond the table raise; none is reused."""
+    """Pit: positions beyond the table raise; none is reused."""
     model, ids = drawn
     judge.rejects(implementation, replace(model, positions=ids.shape[1] - 1).weights, ids, **model.scalars)
 
@@ -183,7 +183,7 @@ def test_a_text_does_not_depend_on_its_batch(implementation, drawn):
 
 @given(drawn=inputs())
 def test_segment_zero_is_added(implementation, drawn):
-    """Pit (gotchas M9): without segments all tokens are of segment 0, and its vector is added like any other."""
+    """Pit: without segments all tokens are of segment 0, and its vector is added like any other."""
     model, ids = drawn
     word, segment = (f"embeddings.{name}_embeddings.weight" for name in ("word", "token_type"))
     folded = dict(model.weights)
@@ -198,7 +198,7 @@ def test_segment_zero_is_added(implementation, drawn):
 
 @given(drawn=inputs(), factor=st.sampled_from([-3.0, 0.0, 7.0]))
 def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
-    """Pit (gotchas A2): a bias on the keys shifts all scores of a query alike, and softmax does not see it."""
+    """Pit: a bias on the keys shifts all scores of a query alike, and softmax does not see it."""
     model, ids = drawn
     biased = {name: w * factor if name.endswith("self.key.bias") else w for name, w in model.weights.items()}
 
@@ -210,7 +210,7 @@ def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
 
 @given(drawn=inputs())
 def test_the_norm_of_a_constant_is_its_bias(implementation, drawn):
-    """Limit (gotchas N5): embeddings whose features are all equal leave the first norm as its bias."""
+    """Limit: embeddings whose features are all equal leave the first norm as its bias."""
     model, ids = drawn
     flat = {
         name: torch.full_like(w, 0.5) if name.startswith("embeddings.") and "LayerNorm" not in name else w

@@ -76,7 +76,7 @@ def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
 
 @given(drawn=inputs(small=True))
 def test_epsilon_is_felt_by_small_activations(implementation, drawn):
-    """Pit (gotchas N2): where activations are near its root, the epsilon of every norm must be the given one."""
+    """Pit: where activations are near its root, the epsilon of every norm must be the given one."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
@@ -104,7 +104,7 @@ def test_loss_does_not_ask_for_the_first_token(implementation, drawn, data):
 
 @given(drawn=inputs())
 def test_loss_of_nothing_is_nan(implementation, drawn):
-    """Pit (gotchas O2): where every label is -100 the mean is over nothing."""
+    """Pit: where every label is -100 the mean is over nothing."""
     model, ids = drawn
     loss = implementation(model.weights, ids, labels=torch.full_like(ids, -100), **model.scalars)
     judge.exact(bool(torch.isnan(loss).all()), True, "whether the mean over no labels is nan")
@@ -129,14 +129,14 @@ def test_ids_outside_a_table_are_refused(implementation, table, drawn, data):
 
 @given(drawn=inputs(at_least=2))
 def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
-    """Pit (gotchas M5): positions beyond the table raise; none is reused."""
+    """Pit: positions beyond the table raise; none is reused."""
     model, ids = drawn
     judge.rejects(implementation, replace(model, positions=ids.shape[1] - 1).weights, ids, **model.scalars)
 
 
 @given(drawn=inputs(at_least=2, spare=0))
 def test_decoding_beyond_the_position_table_is_refused(implementation, drawn):
-    """Pit (gotchas M5): the table ends for a cached text too."""
+    """Pit: the table ends for a cached text too."""
     model, ids = drawn
     cache: list = []
     implementation(model.weights, ids, cache=cache, **model.scalars)
@@ -168,7 +168,7 @@ def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
 
 @given(drawn=inputs(), data=st.data())
 def test_cached_decoding_agrees(implementation, drawn, data):
-    """Pit (gotchas A23): a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
+    """Pit: a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
     model, ids = drawn
     sizes = data.draw(chunks(ids.shape[1]))
 
@@ -182,7 +182,7 @@ def test_cached_decoding_agrees(implementation, drawn, data):
 
 @given(drawn=inputs(at_least=2), data=st.data())
 def test_cached_decoding_of_a_left_padded_batch(implementation, drawn, data):
-    """Pit (gotchas A23): with a cache the mask covers past and new columns, and a padded text goes on as alone."""
+    """Pit: with a cache the mask covers past and new columns, and a padded text goes on as alone."""
     model, ids = drawn
     tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
     mask, positions = left_padded(tokens, length)
@@ -261,7 +261,7 @@ def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
 
 @given(drawn=inputs(), data=st.data())
 def test_padding_on_the_left_changes_nothing(implementation, drawn, data):
-    """Pit (gotchas A8): with a mask, and positions from its first token on, a text padded on the left reads as alone."""
+    """Pit: with a mask, and positions from its first token on, a text padded on the left reads as alone."""
     model, ids = drawn
     tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
     mask, positions = left_padded(tokens, length)
@@ -276,7 +276,7 @@ def test_padding_on_the_left_changes_nothing(implementation, drawn, data):
 
 @given(drawn=inputs(batch=1), data=st.data())
 def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
-    """Pit (gotchas A8): a mask hides tokens and moves none; the rest keeps its positions and reads as alone."""
+    """Pit: a mask hides tokens and moves none; the rest keeps its positions and reads as alone."""
     model, ids = drawn
     mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
     kept = mask[0].nonzero()[:, 0]
@@ -314,7 +314,7 @@ def test_a_text_does_not_depend_on_its_batch(implementation, drawn):
 
 @given(drawn=inputs(), factor=st.sampled_from([-3.0, 0.0, 7.0]))
 def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
-    """Pit (gotchas A2): the middle third of c_attn's bias shifts all scores of a query alike; softmax is blind to it."""
+    """Pit: the middle third of c_attn's bias shifts all scores of a query alike; softmax is blind to it."""
     model, ids = drawn
     thirds = torch.tensor([1.0, factor, 1.0], dtype=torch.float64).repeat_interleave(model.d)
     biased = {name: w * thirds if name.endswith("c_attn.bias") else w for name, w in model.weights.items()}
