@@ -5,9 +5,10 @@ into positive weights that sum to one (softmax), and the answer is the mean of t
 is learned here: all learning sits in the projections that make queries, keys and values.
 
 $$
-\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}} + M\right) V,
-\qquad M_{ij} = \begin{cases} 0 & \text{query } i \text{ may attend to key } j \\ -\infty & \text{otherwise} \end{cases}
+\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}} + M\right) V
 $$
+
+where $M_{ij} = 0$ if query $i$ may attend to key $j$, and $-\infty$ if not.
 
 Why divide by $\sqrt{d}$: for entries of mean 0 and variance 1 the inner product of two vectors of width $d$ has
 variance $d$. Without the division the softmax saturates as $d$ grows, and its gradient vanishes.
