@@ -83,6 +83,7 @@ def is_right(query, key, value, mask, causal, scale):
 """
 NAMES = ["reference", *(line.split()[1].split("(")[0] for line in USERS.splitlines() if line.startswith("def "))]
 NAMES.remove("written")
+ENDING = {"holds_the_interpreter", "kills_its_process", "ends_its_process"}
 AGREES, MASKED = "test_agrees_with_the_reference", "test_agrees_under_a_mask"
 
 
@@ -96,7 +97,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         flags = [word for name in NAMES for word in ("--only-implementation", name)]
         for name in NAMES[1:]:
             flags += ["--implementation", f"{ATTENTION}={folder / 'users.py'}:{name}"]
-        wanted = f"{AGREES} or ((loops or is_right) and causal) or (lacks and {MASKED})"
+        # A worker that is ended costs some seconds: those who do so are judged in one dtype only.
+        once_only = "not (float32 and (process or interpreter))"
+        wanted = f"({AGREES} and {once_only}) or ((loops or is_right) and causal) or (lacks and {MASKED})"
         return run(
             folder, LAWS, *flags, "--dtype", "float64", "--dtype", "float32", "--call-timeout", "1", "-k", wanted
         )
@@ -107,7 +110,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def test_everybody_has_a_verdict_and_the_run_fails(judged: Finished) -> None:
     assert judged.code == pytest.ExitCode.TESTS_FAILED, judged.output
     under_one_law = {(r["implementation"], r["dtype"]) for r in judged.records if r["law"] == AGREES}
-    assert under_one_law == {(name, dtype) for name in NAMES for dtype in ("float64", "float32")}, judged.output
+    everybody = {(name, "float64") for name in NAMES}
+    assert under_one_law == everybody | {(name, "float32") for name in NAMES if name not in ENDING}, judged.output
     assert len({r["node"] for r in judged.records}) == len(judged.records), "each law once"
 
 
@@ -115,14 +119,13 @@ def test_only_the_named_implementations_are_judged(judged: Finished) -> None:
     assert {r["implementation"] for r in judged.records} == set(NAMES)
 
 
-def verdicts(judged: Finished, name: str, law: str = AGREES) -> list[str]:
-    """In float64, then in float32."""
-    found = {r["dtype"]: r["verdict"] for r in judged.records if (r["implementation"], r["law"]) == (name, law)}
-    return [found["float64"], found["float32"]]
+def verdicts(judged: Finished, name: str, law: str = AGREES) -> dict[str, str]:
+    """Verdict by dtype."""
+    return {r["dtype"]: r["verdict"] for r in judged.records if (r["implementation"], r["law"]) == (name, law)}
 
 
-def message(judged: Finished, name: str) -> str:
-    return str(next(r["message"] for r in judged.records if r["implementation"] == name and r["law"] == AGREES))
+def messages(judged: Finished, name: str) -> str:
+    return "\n".join(str(r["message"]) for r in judged.records if r["implementation"] == name)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +146,8 @@ def message(judged: Finished, name: str) -> str:
     ],
 )
 def test_the_verdict_says_what_happened(name: str, verdict: str, said: str, judged: Finished) -> None:
-    assert verdicts(judged, name) == [verdict, verdict]
-    assert said in message(judged, name)
+    assert set(verdicts(judged, name).values()) == {verdict}
+    assert said in messages(judged, name)
 
 
 def test_a_failure_has_a_small_example_and_passes_none(judged: Finished) -> None:
@@ -156,8 +159,8 @@ def test_a_failure_has_a_small_example_and_passes_none(judged: Finished) -> None
 
 
 def test_what_is_declared_is_unsupported_and_not_tried(judged: Finished) -> None:
-    assert verdicts(judged, "lacks") == ["unsupported", "pass"]
-    assert verdicts(judged, "lacks", MASKED) == ["unsupported", "unsupported"]
+    assert verdicts(judged, "lacks") == {"float64": "unsupported", "float32": "pass"}
+    assert verdicts(judged, "lacks", MASKED) == {"float64": "unsupported", "float32": "unsupported"}
     said = {r["dtype"]: r["message"] for r in judged.records if (r["implementation"], r["law"]) == ("lacks", MASKED)}
     assert said == {"float64": "computes in float32, not in float64", "float32": "no `mask`: not written yet"}
 
