@@ -125,20 +125,21 @@ def verdicts(judged: Finished, name: str, law: str = AGREES) -> dict[str, str]:
 
 
 def messages(judged: Finished, name: str) -> str:
-    return "\n".join(str(r["message"]) for r in judged.records if r["implementation"] == name)
+    """One a line."""
+    return "".join(f"{r['verdict']}: {r['message']}\n" for r in judged.records if r["implementation"] == name)
 
 
 @pytest.mark.parametrize(
     ("name", "verdict", "said"),
     [
-        ("reference", "pass", "None"),
-        ("is_right", "pass", "None"),
+        ("reference", "pass", "pass: None"),
+        ("is_right", "pass", "pass: None"),
         ("is_wrong", "fail", "units of noise in"),
         ("has_another_shape", "fail", "returned shape"),
         ("makes_nan", "fail", "nan at [0, 0], expected"),
         ("says", "error", "the contract promises tensors, got str: 'attention'"),
-        ("raises", "error", "raised LookupError: no such head"),
-        ("leaves", "error", "raised SystemExit: goodbye"),
+        ("raises", "error", "error: raised LookupError: no such head"),
+        ("leaves", "error", "error: raised SystemExit: goodbye"),
         ("loops", "timeout", "loops: a call took more than 1 s"),
         ("holds_the_interpreter", "timeout", "a call hung, and the process was ended after"),
         ("kills_its_process", "crash", "the process ended during this law"),
@@ -180,6 +181,7 @@ def test_the_replay_command_fails_again_with_the_same_example(judged: Finished, 
     wrong = next(r for r in judged.records if r["implementation"] == "is_wrong")
     words = shlex.split(wrong["replay"])
     assert words[0] == "pytest"
+    assert words[-2:] == ["--profile", "quick"], "or other inputs would be drawn"
     options = f"--records={tmp_path} -p no:cacheprovider -p no:xdist"
     process = subprocess.Popen(
         [sys.executable, "-m", *words],

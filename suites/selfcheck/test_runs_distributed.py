@@ -43,6 +43,12 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item):
     time.sleep(0.5)
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    if report.when == "call" and "PYTEST_XDIST_WORKER" not in os.environ:
+        with open(os.path.join(os.path.dirname(__file__), "reported"), "a") as file:
+            file.write(report.nodeid + os.linesep)
 """
 
 
@@ -149,13 +155,17 @@ def test_a_killed_controller_leaves_readable_records_and_no_workers(
         folder = tmp_path_factory.mktemp("killed-controller")
         process = start(folder, LAWS, *CHOSEN, "-n", "1", plugin=SLOW)
         worker = pid_of(folder, "gw0")
-        wait_until(lambda: len(records(folder)) >= 3, "three laws are judged")
+        reported = folder / "reported"
+        wait_until(lambda: reported.exists() and reported.read_text().count("\n") >= 3, "three laws are judged")
         process.kill()
         process.communicate()
         if Path("/proc/self/stat").exists():
             wait_until(lambda: gone(worker), "the worker has ended as well")
     (stored,) = gather([folder], told.append)
     expected = rows(without_workers)
+    assert {record.node for record in stored.records} >= set(reported.read_text().splitlines()), (
+        "nothing waits in memory"
+    )
     assert 3 <= len(stored.records) < len(expected)
     assert not told, "no line is broken: each was written whole"
     assert stored.run.environment.versions["torch"]
