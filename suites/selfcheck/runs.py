@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -73,6 +74,7 @@ def start(folder: Path, *args: str, plugin: str = "", **env: str) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -80,7 +82,7 @@ def finish(process: subprocess.Popen[str], folder: Path) -> Finished:
     try:
         output, _ = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with its workers, which hold the other end of the pipe
         output, _ = process.communicate()
         pytest.fail(f"the run took more than {SECONDS} s\n{output}")
     return Finished(folder, process.returncode, output)

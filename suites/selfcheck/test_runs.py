@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.concepts import ROOT
 from suites.selfcheck.runs import ATTENTION, LAWS, Finished, environment, finish, once, run
 
 pytestmark = [
@@ -185,10 +186,12 @@ def test_the_replay_command_fails_again_with_the_same_example(judged: Finished, 
     options = f"--records={tmp_path} -p no:cacheprovider -p no:xdist"
     process = subprocess.Popen(
         [sys.executable, "-m", *words],
+        cwd=ROOT,
         env=environment(PYTEST_ADDOPTS=options),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     again = finish(process, tmp_path)
     assert again.code == pytest.ExitCode.TESTS_FAILED, again.output
