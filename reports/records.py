@@ -95,7 +95,7 @@ def is_site(folder: Path) -> bool:
     """Whether `reports build` made this folder."""
     try:
         return "assay_site" in json.loads((folder / SITE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
@@ -133,7 +133,7 @@ def read(folder: Path, tell: Tell = to_stderr) -> StoredRun | None:
     except FileNotFoundError:
         tell(f"{path}: missing, so nobody knows what was run. Restore it from a copy; till then the run is left out.")
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         tell(f"{path}: not readable ({_first(error)}). Restore it from a copy; till then the run is left out.")
         return None
     return StoredRun(folder, run, _read_records(folder / RECORDS, tell))
@@ -153,7 +153,7 @@ def _read_records(path: Path, tell: Tell) -> list[Record]:
             continue
         try:
             records.append(Record.model_validate_json(line.decode("utf-8-sig")))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             damaged.append((number, _why(line, error)))
     if not damaged:
         return records
@@ -181,7 +181,7 @@ def _newer(described: Any) -> str | None:
 def _why(line: bytes, error: ValueError) -> str:
     try:
         return _newer(json.loads(line)) or _first(error)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _first(error)
 
 

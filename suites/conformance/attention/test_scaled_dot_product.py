@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fixtures import judge
@@ -16,6 +16,7 @@ from fixtures.subject import Subject as Implementation
 
 @judge.every_dtype
 @given(problem=problems())
+@example(problem=Problem(batch=(2,), t=130, s=257, d=80, v=72, regime="normal", seed=1))
 def test_agrees_with_the_reference(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's."""
     judge.agree(implementation, problem.query, problem.key, problem.value)
@@ -23,6 +24,7 @@ def test_agrees_with_the_reference(implementation: Implementation, problem: Prob
 
 @judge.every_dtype
 @given(problem=problems(masked=True))
+@example(problem=Problem(batch=(2,), t=66, s=129, d=64, v=64, regime="normal", seed=2, masked=0.3))
 def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's under a boolean mask, True meaning "may attend"."""
     judge.agree(implementation, problem.query, problem.key, problem.value, mask=problem.mask)
@@ -30,6 +32,7 @@ def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -
 
 @judge.every_dtype
 @given(problem=problems(lengths="equal"))
+@example(problem=Problem(batch=(), t=257, s=257, d=72, v=64, regime="normal", seed=3))
 def test_agrees_when_causal(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's when no query may see a later key."""
     judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
@@ -49,6 +52,25 @@ def test_mask_and_causal_both_apply(implementation: Implementation, problem: Pro
     # Each query may see itself, so that no row is left empty.
     mask = problem.mask | torch.eye(problem.t, dtype=torch.bool)
     judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask, causal=True)
+
+
+OPTIONS = {"causal": st.just(True), "scale": st.sampled_from([0.3, 2.0])}
+
+
+@given(problem=problems(masked=True, lengths="equal"), options=st.fixed_dictionaries(OPTIONS))
+def test_options_do_not_disturb_each_other(implementation: Implementation, problem: Problem, options: dict) -> None:
+    """With mask, causal and scale given at once, each does what it does alone."""
+    assert problem.mask is not None
+    mask = problem.mask | (torch.arange(problem.s) == 0)  # the first key is seen by all, so no row is left empty
+    judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask, **options)
+
+
+@given(problem=problems(masked=True, lengths="equal"), options=st.fixed_dictionaries(OPTIONS))
+def test_gradients_agree_under_all_options(implementation: Implementation, problem: Problem, options: dict) -> None:
+    """Gradients are the reference's with mask, causal and scale given at once."""
+    assert problem.mask is not None
+    mask = problem.mask | (torch.arange(problem.s) == 0)
+    judge.agree_gradients(implementation, problem.query, problem.key, problem.value, mask=mask, **options)
 
 
 @given(problem=problems(lengths="fewer queries"))
