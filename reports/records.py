@@ -178,7 +178,7 @@ def _newer(described: Any) -> str | None:
     return f"of schema version {version}, newer than this checkout reads ({SCHEMA_VERSION}): update the checkout."
 
 
-def _why(line: bytes, error: ValueError) -> str:
+def _why(line: bytes, error: Exception) -> str:
     try:
         return _newer(json.loads(line)) or _first(error)
     except (ValueError, RecursionError):
