@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 SCHEMA_VERSION: Literal[1] = 1
 
-Kind = Literal["conformance", "control", "accuracy", "throughput", "claim"]
+Kind = Literal["conformance", "control", "power", "accuracy", "throughput", "claim"]
 Verdict = Literal["pass", "fail", "deviation", "inconclusive", "unsupported", "error", "crash", "timeout"]
 
 VERDICTS: tuple[Verdict, ...] = (
@@ -79,7 +79,7 @@ class Record(_Stored):
     noise: float | None = Field(
         None, description="largest error in units of noise: 1 is as good as a careful implementation"
     )
-    role: Literal["fault", "variant"] | None = Field(None, description="for kind control")
+    role: Literal["fault", "variant", "null", "mutant"] | None = Field(None, description="for kind control")
     rejected_by: list[str] | None = Field(None, description="for kind control: the laws that rejected it")
     message: str | None = Field(None, description="why the verdict is what it is, for people")
     link: str | None = Field(None, description="evidence of a recorded deviation, or source of a misconception")
