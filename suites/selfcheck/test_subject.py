@@ -1,0 +1,244 @@
+"""Whatever an implementation raises, returns or changes is a verdict about it, and about nobody else."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures import limits
+from fixtures.process import as_it_was, wholly_as_it_was
+from fixtures.subject import ImplementationError, WrongResult, shown
+from suites.selfcheck.subjects import attention, normal
+
+
+def judged(call: Callable[..., Any]) -> Any:
+    """What comes back through a subject in float32; `call` gets the value alone."""
+    return attention(lambda query, key, value: call(value), "float32")(normal(2, 3), normal(2, 3), normal(2, 3))
+
+
+class Mute(Exception):
+    """One that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+    __repr__ = __str__
+
+
+class Dead(BaseException):
+    """Neither."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (Mute(), "raised Mute: <Mute whose __str__ raises LookupError>"),
+        (Dead(), "raised Dead: <Dead whose __str__ raises SystemExit>"),
+        (ValueError(), "raised ValueError"),
+        (ValueError("x" * 600), f"raised ValueError: {'x' * 500}... (600 characters)"),
+    ],
+)
+def test_an_exception_that_cannot_be_shown_is_named(error: BaseException, message: str) -> None:
+    def call(value: Tensor) -> Tensor:
+        raise error
+
+    with pytest.raises(ImplementationError) as caught:
+        judged(call)
+    assert str(caught.value) == message
+    assert caught.value.__cause__ is error
+
+
+def test_a_value_that_cannot_be_shown_is_named() -> None:
+    assert shown(Mute()) == "<Mute whose __repr__ raises LookupError>"
+    assert shown("abcdef", limit=3) == "'ab... (8 characters)"
+
+
+class Raising(torch.Tensor):
+    """No method works."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise RuntimeError("my tensor does not do that")
+
+
+class Elsewhere(torch.Tensor):
+    """No operation works."""
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        raise RuntimeError("my tensor does not do that either")
+
+
+def in_itself(value: Tensor) -> list[Any]:
+    result: list[Any] = [value]
+    result.append({"inner": (result,)})
+    return result
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda value: value.to_sparse(), "torch.sparse_coo"),
+        (lambda value: value.to_sparse_csr(), "torch.sparse_csr"),
+        (lambda value: value.to("meta"), "meta"),
+        (lambda value: (value, {"more": [value.to("meta")]}), "meta"),
+        (lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8), "quantized"),
+        (lambda value: torch.nested.nested_tensor([value]), "nested"),
+        (lambda value: value.as_subclass(Elsewhere), "Elsewhere, which need not hold its values itself"),
+        (in_itself, "list that contains itself"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # torch says that some of these are not finished
+def test_a_result_without_readable_values_is_wrong(call: Callable[..., Any], message: str) -> None:
+    with pytest.raises(WrongResult, match=f"^returned .*{message}"):
+        judged(call)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x.as_subclass(Raising), torch.nn.Parameter])
+def test_a_subclass_of_tensor_is_taken_for_the_tensor_that_it_is(wrap: Callable[[Tensor], Tensor]) -> None:
+    result = judged(lambda value: (wrap(value), [wrap(value)]))
+    assert type(result[0]) is type(result[1][0]) is Tensor
+    assert torch.equal(result[0], result[1][0])
+
+
+def test_gradients_flow_through_it() -> None:
+    x = torch.ones(2, requires_grad=True)
+    result = attention(lambda query, key, value: (3 * value).as_subclass(Raising), "float32")(x, x, x)
+    assert torch.equal(torch.autograd.grad(result.sum(), x)[0], torch.full((2,), 3.0))
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """As in a run, whoever listened before."""
+    limits.listen()
+    yield
+    limits.stop_listening()
+
+
+def test_a_keyboard_interrupt_that_is_made_up_is_an_error(listening: None) -> None:
+    def call(value: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    with pytest.raises(ImplementationError, match="raised KeyboardInterrupt"):
+        judged(call)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_keyboard_interrupt_from_the_keyboard_goes_through(listening: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_asked_to_stop", False)
+
+    def call(value: Tensor) -> Tensor:
+        os.kill(os.getpid(), signal.SIGINT)
+        return value
+
+    with pytest.raises(KeyboardInterrupt):
+        judged(call)
+
+
+def test_where_nobody_listens_an_interrupt_is_taken_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_listening", False)
+
+    def call(value: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judged(call)
+
+
+CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "folder": (lambda: os.chdir("/"), os.getcwd),
+    "alarm": (
+        lambda: signal.signal(signal.SIGALRM, lambda number, frame: None),
+        lambda: signal.getsignal(signal.SIGALRM),
+    ),
+    "seed": (lambda: torch.manual_seed(5), lambda: torch.get_rng_state().tolist()),
+    "drawing": (lambda: torch.rand(3), lambda: torch.get_rng_state().tolist()),
+    "default device": (lambda: torch.set_default_device("meta"), torch.get_default_device),
+    "default dtype": (lambda: torch.set_default_dtype(torch.float16), torch.get_default_dtype),
+    "gradients": (lambda: torch.set_grad_enabled(False), torch.is_grad_enabled),
+    "threads": (lambda: torch.set_num_threads(torch.get_num_threads() + 1), torch.get_num_threads),
+    "precision": (lambda: torch.set_float32_matmul_precision("medium"), torch.get_float32_matmul_precision),
+}
+ONCE_A_LAW: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "Python's seed": (lambda: random.seed(5), random.getstate),
+    "NumPy's seed": (lambda: numpy.random.seed(5), lambda: str(numpy.random.get_state())),
+    "Ctrl-C": (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), lambda: signal.getsignal(signal.SIGINT)),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_what_a_call_sets_for_the_process_is_undone(what: str) -> None:
+    change, state = CHANGES[what]
+    before = state()
+    changed: list[Any] = []
+
+    def call(value: Tensor) -> Tensor:
+        change()
+        changed.append(state())
+        raise ValueError
+
+    with pytest.raises(ImplementationError):
+        judged(call)
+    assert changed[0] != before, "the control: it would be seen"
+    assert state() == before
+
+
+@pytest.mark.parametrize("what", [*ONCE_A_LAW, *CHANGES])
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_what_a_law_sets_for_the_process_is_undone(what: str) -> None:
+    change, state = {**ONCE_A_LAW, **CHANGES}[what]
+    before = state()
+    with limits.call("law"), wholly_as_it_was():
+        change()
+        assert state() != before
+    assert state() == before
+
+
+def test_after_precisions_are_set_by_backend_the_rest_is_undone() -> None:
+    """torch then refuses to say what the precision of all is."""
+    code = (
+        "import torch\nfrom fixtures.process import as_it_was\n"
+        "with as_it_was():\n"
+        "    torch.set_default_dtype(torch.float64)\n"
+        "    torch.backends.cuda.matmul.fp32_precision = 'tf32'\n"
+        "with as_it_was():\n    pass\n"
+        "assert torch.get_default_dtype() == torch.float32\n"
+    )
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner").mkdir()
+    os.chdir("inner")
+    with as_it_was():
+        (tmp_path / "inner").rmdir()
+    os.chdir(tmp_path)
+
+
+def test_what_cannot_be_loaded_is_an_error_of_the_implementation() -> None:
+    subject = attention(lambda query, key, value: value)
+
+    def load() -> Any:
+        raise OSError("no such weights")
+
+    object.__setattr__(subject.implementation, "load", load)
+    with pytest.raises(ImplementationError, match=r"loading it raised OSError: no such weights"):
+        subject(normal(1), normal(1), normal(1))
