@@ -116,6 +116,11 @@ def test_what_is_wrong_with_a_target_is_said(target: str, message: str, mine: Pa
         ("raise RuntimeError('no GPU here')", "importing it raised RuntimeError: no GPU here"),
         ("import no_such_library", "importing it raised ModuleNotFoundError: No module named 'no_such_library'"),
         ("def f(:", "importing it raised SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("raise KeyboardInterrupt", "importing it raised KeyboardInterrupt"),
+        (
+            "class E(Exception):\n    def __str__(self): 1 / 0\nraise E",
+            "raised E: <E whose __str__ raises ZeroDivisionError>",
+        ),
         ("import sys; sys.exit('go away')", "importing it raised SystemExit: go away"),
     ],
 )
@@ -132,7 +137,18 @@ DECLARED: dict[str, tuple[Any, str]] = {
     "unknown key": ({"dtype": ["float32"]}, "must be a dict with some of the keys dtypes"),
     "unknown dtype": ({"dtypes": ["float8"]}, "names 'float8'; known are float64, float32, bfloat16, float16"),
     "unknown device": ({"devices": ["gpu"]}, "names 'gpu'; known are cpu, cuda"),
-    "unknown option": ({"without": {"maks": "no"}}, "names 'maks'; known are query, key, value, mask, causal, scale"),
+    "unknown option": ({"without": {"maks": "no"}}, "names 'maks'; known are mask, causal, scale"),
+    "no option": ({"without": ["key"]}, "names 'key'; known are mask, causal, scale"),
+    "no dtypes": (
+        {"dtypes": []},
+        "`assay['dtypes']` is empty, and nothing could be judged; write some of float64, float32",
+    ),
+    "no devices": (
+        {"devices": ()},
+        "`assay['devices']` is empty, and nothing could be judged; write some of cpu, cuda",
+    ),
+    "empty text": ({"dtypes": ""}, "`assay['dtypes']` names ''; known are float64"),
+    "empty requirement": ({"requires": [""]}, "names ''; expected a requirement such as 'torch>=2.6'"),
     "no requirement": ({"requires": "torch is needed"}, "expected a requirement such as 'torch>=2.6'"),
     "no list": ({"dtypes": 64}, "`assay['dtypes']` must be a list of strings, got 64"),
     "no strings": ({"dtypes": [float]}, "`assay['dtypes']` must be a list of strings"),
@@ -182,7 +198,9 @@ def test_the_check_is_made_in_a_process_of_its_own(mine: Path, monkeypatch: pyte
     flags = [f"{ATTENTION}=mine.py:attention", f"{ATTENTION}=mine:anything"]
     before = set(sys.modules)
     described = targets.check(flags)
-    assert [target["flag"] for target in described] == flags
+    assert [target["target"] for target in described] == ["mine.py:attention", "mine:anything"]
+    anywhere = [f"{ATTENTION}={mine}:attention", f"{ATTENTION}=mine:anything"]
+    assert [target["flag"] for target in described] == anywhere, "a file is found from any folder"
     assert not [name for name in set(sys.modules) - before if "mine" in name]
     with pytest.raises(targets.TargetError, match=r"mine:atention: .* did you mean attention"):
         targets.check([f"{ATTENTION}=mine:atention"])
