@@ -198,18 +198,3 @@ def test_the_replay_command_fails_again_with_the_same_example(judged: Finished, 
     (record,) = again.records
     same = ("implementation", "law", "dtype", "verdict", "message", "example", "node", "noise", "n", "replay")
     assert {key: record[key] for key in same} == {key: wrong[key] for key in same}
-
-
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (["--implementation", "attention.sdpa=mine.py:f"], "unknown concept 'attention.sdpa'; did you mean"),
-        (["--only-implementation", "torch-spda"], "--only-implementation torch-spda: did you mean torch-sdpa"),
-    ],
-)
-def test_a_mistake_in_a_flag_is_one_message_before_any_test(flags: list[str], said: str, tmp_path: Path) -> None:
-    done = run(tmp_path, LAWS, *flags)
-    assert done.code == pytest.ExitCode.USAGE_ERROR
-    assert [line for line in done.output.splitlines() if line.strip()] == [done.output.strip()], "one line"
-    assert said in done.output
-    assert not done.records
