@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures import judge
+from fixtures import judge, nested
 from fixtures.controls import variants
 from fixtures.judge import Inconclusive, Rejected
 from fixtures.statistics import FACTOR
@@ -137,6 +137,37 @@ def test_truth_is_the_reference_on_the_inputs_as_they_were_rounded() -> None:
 
     judge.agree(toy(lambda x: x * 3, reference, dtype="bfloat16"), normal(5, 5))
     assert seen == [torch.float64, torch.bfloat16]
+
+
+def test_an_unlucky_rounding_is_no_error() -> None:
+    """A careful function may round without any loss here and lose much next door: neighbours are asked as well."""
+
+    def loses(x: Tensor, share: float) -> Tensor:
+        """Up to `share` on some inputs, nothing on others, as it falls."""
+        bits = x.contiguous().view(torch.int32) % 4 if x.dtype == torch.float32 else torch.zeros_like(x)
+        return x + share * (bits == 3)
+
+    x = torch.full((4, 8), 1.0)
+    accepted = toy(lambda x: x + 1e-5, lambda x: loses(x, 1e-5), dtype="float32")
+    judge.agree(accepted, x)
+    with pytest.raises(Rejected):
+        judge.agree(toy(lambda x: x + 1e-4, lambda x: loses(x, 1e-5), dtype="float32"), x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_neighbours_are_one_place_away_and_equal_numbers_stay_equal(dtype: str) -> None:
+    x = normal(40, 5).to(getattr(torch, dtype))
+    x[0], x[1, 0], x[1, 1] = x[2], 0, math.inf
+    moved = nested.replica((x, 3, {"mask": x > 0}), 1)
+    assert moved[1] == 3 and torch.equal(moved[2]["mask"], x > 0)
+    y = moved[0]
+    assert torch.equal(y[0], y[2]) and y[1, 0] == 0 and y[1, 1] == math.inf
+    kept = y == x
+    assert int(kept.sum()) == 2
+    assert torch.equal(torch.nextafter(y, x)[~kept], x[~kept])
+    ups = [(nested.replica(x, index) > x).double().mean().item() for index in range(1, 13)]
+    assert min(ups) > 0.3 and max(ups) < 0.7
+    assert not torch.equal(y, nested.replica(x, 2))
 
 
 def test_where_everything_expected_vanishes_nothing_is_certified() -> None:

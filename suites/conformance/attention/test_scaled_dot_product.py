@@ -8,10 +8,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from fixtures import judge
 from fixtures.strategies.attention import Problem, problems
 from fixtures.subject import Subject as Implementation
+
+
+def _never_empty(problem: Problem) -> Tensor:
+    """The problem's mask, the first key seen by all, so that no row is left empty when causal."""
+    assert problem.mask is not None
+    return problem.mask | (torch.arange(problem.s) == 0)
 
 
 @judge.every_dtype
@@ -45,10 +52,13 @@ def test_agrees_with_an_explicit_scale(implementation: Implementation, problem: 
 @given(problem=problems(masked=True, lengths="equal"))
 def test_mask_and_causal_both_apply(implementation: Implementation, problem: Problem) -> None:
     """With a mask and `causal`, a key must be allowed by both."""
-    assert problem.mask is not None
-    # Each query may see itself, so that no row is left empty.
-    mask = problem.mask | torch.eye(problem.t, dtype=torch.bool)
-    judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask, causal=True)
+    judge.agree(implementation, problem.query, problem.key, problem.value, mask=_never_empty(problem), causal=True)
+
+
+@given(problem=problems(masked=True, lengths="fewer queries"))
+def test_mask_and_causal_both_apply_with_a_cache(implementation: Implementation, problem: Problem) -> None:
+    """With fewer queries than keys too: the mask is that of the keys, the last query is aligned with the last key."""
+    judge.agree(implementation, problem.query, problem.key, problem.value, mask=_never_empty(problem), causal=True)
 
 
 OPTIONS = {"causal": st.just(True), "scale": st.sampled_from([0.3, 2.0])}
@@ -57,16 +67,14 @@ OPTIONS = {"causal": st.just(True), "scale": st.sampled_from([0.3, 2.0])}
 @given(problem=problems(masked=True, lengths="equal"), options=st.fixed_dictionaries(OPTIONS))
 def test_options_do_not_disturb_each_other(implementation: Implementation, problem: Problem, options: dict) -> None:
     """With mask, causal and scale given at once, each does what it does alone."""
-    assert problem.mask is not None
-    mask = problem.mask | (torch.arange(problem.s) == 0)  # the first key is seen by all, so no row is left empty
+    mask = _never_empty(problem)
     judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask, **options)
 
 
 @given(problem=problems(masked=True, lengths="equal"), options=st.fixed_dictionaries(OPTIONS))
 def test_gradients_agree_under_all_options(implementation: Implementation, problem: Problem, options: dict) -> None:
     """Gradients are the reference's with mask, causal and scale given at once."""
-    assert problem.mask is not None
-    mask = problem.mask | (torch.arange(problem.s) == 0)
+    mask = _never_empty(problem)
     judge.agree_gradients(implementation, problem.query, problem.key, problem.value, mask=mask, **options)
 
 
@@ -80,12 +88,20 @@ def test_causal_aligns_the_last_query_with_the_last_key(implementation: Implemen
     judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
 
 
+@given(problem=problems(lengths="more queries"))
+def test_queries_before_the_first_key_are_zero(implementation: Implementation, problem: Problem) -> None:
+    """With more queries than keys the first ones see nothing when causal: 0, and the others what they should."""
+    early = problem.t - problem.s
+    result = implementation(problem.query, problem.key, problem.value, causal=True)
+    judge.finite(implementation, result)
+    judge.zero(implementation, result[..., :early, :])
+    judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
+
+
 @given(problem=problems(masked=True), keep=st.sampled_from(["per key", "per batch", "per query"]))
 def test_mask_broadcasts(implementation: Implementation, problem: Problem, keep: str) -> None:
     """A mask of fewer or of singleton axes means the same as its full form."""
-    assert problem.mask is not None
-    mask = problem.mask
-    mask = mask | (torch.arange(problem.s) == 0)
+    mask = _never_empty(problem)
     if keep == "per key":
         mask = mask[(0,) * len(problem.batch)][:1]
     elif keep == "per query":
