@@ -114,3 +114,22 @@ def test_a_null_that_crashes_is_not_taken_for_rejected(nulls: Finished) -> None:
     (record,) = (r for r in nulls.records if r["implementation"] == "crashing")
     assert (record["verdict"], record["rejected_by"]) == ("fail", [])
     assert "e.g. test_no_keys_give_zero: raised IndexError: out of scratch space" in nulls.output
+
+
+BROKEN = """
+def pytest_configure(config):
+    import fixtures.judge as judge
+
+    def always(subject, result):
+        raise judge.Rejected("always")
+
+    judge.zero = always
+"""
+
+
+@pytest.mark.xdist_group("runs")
+def test_a_law_that_rejects_the_reference_too_shows_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    wanted = [f"{LAWS}::test_no_keys_give_zero", "-p", "no:xdist", "--controls", "-k", "null-ones"]
+    broken = once(tmp_path_factory, "broken", lambda folder: run(folder, *wanted, plugin=BROKEN))
+    assert broken.code == pytest.ExitCode.TESTS_FAILED, broken.output
+    assert "do not count, e.g. test_no_keys_give_zero rejects the reference as well: always" in broken.output
