@@ -32,9 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--controls",
         nargs="?",
         const="first",
-        choices=["first", "full"],
-        help="judge the suite: put every fault and variant in the implementation's place; "
-        "`full` tries every law on every fault instead of stopping at the first that rejects it",
+        choices=["first", "full", "mutants"],
+        help="judge the suite: put every fault, variant and null in the implementation's place; "
+        "`full` tries every law on every fault instead of stopping at the first that rejects it; "
+        "`mutants` does so with every small change that cosmic-ray makes to a reference",
     )
     group.addoption("--device", choices=["cpu", "cuda", "auto"], default="cpu", help="device to run on (default: cpu)")
     group.addoption(
