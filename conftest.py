@@ -2,6 +2,8 @@
 
 import pytest
 
+from fixtures import limits
+
 pytest_plugins = (
     "fixtures.plugin.session",
     "fixtures.plugin.workers",
@@ -9,6 +11,7 @@ pytest_plugins = (
     "fixtures.plugin.verdicts",
     "fixtures.plugin.controls",
     "fixtures.plugin.ledger",
+    "fixtures.plugin.guard",
 )
 
 
@@ -57,9 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--call-timeout",
         type=float,
-        default=20.0,
+        default=limits.DEFAULT,
         metavar="SECONDS",
-        help="longest that one call of an implementation may take (default: 20)",
+        help=f"longest that one call of an implementation may take (default: {limits.DEFAULT:g})",
     )
     group.addoption(
         "--records",

@@ -59,6 +59,23 @@ def leaves(*_):
     raise SystemExit("goodbye")
 
 @written
+def interrupts(*_):
+    raise KeyboardInterrupt
+
+class Mute(Exception):
+    def __str__(self):
+        raise LookupError
+    __repr__ = __str__
+
+@written
+def cannot_be_shown(*_):
+    raise Mute
+
+@written
+def is_sparse(query, key, value, mask, causal, scale):
+    return sdpa(query, key, value).to_sparse()
+
+@written
 def says(*_):
     return "attention"
 
@@ -140,6 +157,9 @@ def messages(judged: Finished, name: str) -> str:
         ("makes_nan", "fail", "nan at [0, 0], expected"),
         ("says", "error", "the contract promises tensors, got str: 'attention'"),
         ("raises", "error", "error: raised LookupError: no such head"),
+        ("interrupts", "error", "error: raised KeyboardInterrupt"),
+        ("cannot_be_shown", "error", "error: raised Mute: <Mute whose __str__ raises LookupError>"),
+        ("is_sparse", "error", "error: returned a tensor that is torch.sparse_coo; expected an ordinary, dense one"),
         ("leaves", "error", "error: raised SystemExit: goodbye"),
         ("loops", "timeout", "loops: a call took more than 1 s"),
         ("holds_the_interpreter", "timeout", "a call hung, and the process was ended after"),
@@ -182,7 +202,7 @@ def test_the_replay_command_fails_again_with_the_same_example(judged: Finished, 
     wrong = next(r for r in judged.records if r["implementation"] == "is_wrong")
     words = shlex.split(wrong["replay"])
     assert words[0] == "pytest"
-    assert words[-2:] == ["--profile", "quick"], "or other inputs would be drawn"
+    assert words[-4:] == ["--profile", "quick", "--call-timeout", "1"], "or other inputs would be drawn"
     options = f"--records={tmp_path} -p no:cacheprovider -p no:xdist"
     process = subprocess.Popen(
         [sys.executable, "-m", *words],
@@ -198,3 +218,47 @@ def test_the_replay_command_fails_again_with_the_same_example(judged: Finished, 
     (record,) = again.records
     same = ("implementation", "law", "dtype", "verdict", "message", "example", "node", "noise", "n", "replay")
     assert {key: record[key] for key in same} == {key: wrong[key] for key in same}
+
+
+TOKENIZER = """
+from reference.tokenizers.byte_level_bpe import ByteLevelBPE
+
+class Reversing(ByteLevelBPE):
+    def encode(self, text):
+        return super().encode(text)[::-1]
+
+    def decode(self, ids):
+        return super().decode(list(ids)[::-1])
+"""
+CUTS, DECODES = "test_cuts_words_as_gpt2_does", "test_decodes_any_ids"
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A law of given words, and one that draws by itself."""
+
+    def make(folder: Path) -> Finished:
+        folder.mkdir()
+        (folder / "mine.py").write_text(TOKENIZER)
+        concept = "tokenizers.byte_level_bpe"
+        flags = ["--implementation", f"{concept}={folder / 'mine.py'}:Reversing", "--only-implementation", "Reversing"]
+        laws = [f"suites/conformance/tokenizers/test_byte_level_bpe.py::{law}" for law in (CUTS, DECODES)]
+        return run(folder, *laws, *flags, "-p", "no:xdist")
+
+    return once(tmp_path_factory, "tokenizer", make)
+
+
+def test_a_parametrized_law_shows_what_it_was_given(tokenizer: Finished) -> None:
+    failed = [r for r in tokenizer.records if r["law"] == CUTS]
+    assert {r["verdict"] for r in failed} == {"fail"}, tokenizer.output
+    (example,) = (r["example"] for r in failed if "they" in r["node"])
+    assert example == f"""{CUTS}(words=['they', "'ll", "'ve"])"""
+    assert f"input: {example}\n" in tokenizer.output
+
+
+def test_what_a_law_draws_by_itself_is_shown(tokenizer: Finished) -> None:
+    record = tokenizer.record("Reversing", DECODES)
+    assert record["verdict"] == "fail", tokenizer.output
+    assert record["example"].startswith(f"{DECODES}( tables=Learnt(")
+    assert "data=data(...), ); Draw 1 (ids): [" in record["example"]
+    assert f"smallest example found: {record['example']}\n" in tokenizer.output

@@ -180,13 +180,31 @@ def test_one_that_hangs_is_a_timeout(calls: int, monkeypatch: pytest.MonkeyPatch
     assert result.outcomes["right"].rate is not None
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise LookupError
+
+
 @pytest.mark.parametrize("calls", [0, 15])
-def test_one_that_exits_is_an_error(calls: int) -> None:
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SystemExit(3), "raised SystemExit: 3"),
+        (KeyboardInterrupt(), "raised KeyboardInterrupt"),
+        (Mute(), "raised Mute: <Mute whose __str__ raises LookupError>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_one_that_exits_is_an_error(
+    error: BaseException, message: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "asked_to_stop", lambda: False)
+
     def leave(result: Tensor) -> Tensor:
-        raise SystemExit(3)
+        raise error
 
     result = compete(right=right, leaves=right_until(calls, leave))
-    assert result.outcomes["leaves"].verdict == "error"
+    assert (result.outcomes["leaves"].verdict, result.outcomes["leaves"].message) == ("error", message)
     assert result.outcomes["right"].rate is not None
 
 
