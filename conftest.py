@@ -10,6 +10,7 @@ pytest_plugins = (
     "fixtures.plugin.selection",
     "fixtures.plugin.verdicts",
     "fixtures.plugin.controls",
+    "fixtures.plugin.calibration",
     "fixtures.plugin.ledger",
     "fixtures.plugin.guard",
 )
@@ -39,6 +40,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="judge the suite: put every fault, variant and null in the implementation's place; "
         "`full` tries every law on every fault instead of stopping at the first that rejects it; "
         "`mutants` does so with every small change that cosmic-ray makes to a reference",
+    )
+    group.addoption(
+        "--calibrate",
+        type=int,
+        metavar="SEEDS",
+        help="judge the judge, and the rules of others beside it: each fault on SEEDS inputs, each variant on five times "
+        "as many, in four dtypes (concepts of attention, layers and losses)",
     )
     group.addoption("--device", choices=["cpu", "cuda", "auto"], default="cpu", help="device to run on (default: cpu)")
     group.addoption(
