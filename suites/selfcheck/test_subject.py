@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from fixtures import limits
+from fixtures.concepts import concept
+from fixtures.implementations import Implementation
 from fixtures.process import as_it_was, wholly_as_it_was
-from fixtures.subject import ImplementationError, WrongResult, shown
+from fixtures.subject import ImplementationError, Subject, WrongResult, shown
 from suites.selfcheck.subjects import attention, normal
 
 
@@ -156,6 +158,37 @@ def test_where_nobody_listens_an_interrupt_is_taken_for_real(monkeypatch: pytest
 
     with pytest.raises(KeyboardInterrupt):
         judged(call)
+
+
+class Tokenizer:
+    """All that is asked of it raises."""
+
+    def __init__(self, vocabulary: Any, merges: Any) -> None: ...
+
+    @property
+    def encode(self) -> Any:
+        raise LookupError("not loaded yet")
+
+    def decode(self, ids: Any) -> Any:
+        raise Mute
+
+
+def test_objects_that_an_implementation_makes_are_borne_as_well() -> None:
+    own = concept("tokenizers.byte_level_bpe")
+    tokenizer = Subject(own, Implementation("mine", own.id, lambda: Tokenizer), None, "cpu")({}, [])
+    with pytest.raises(ImplementationError, match=r"^`encode` raised LookupError: not loaded yet$"):
+        tokenizer.encode("a")
+    with pytest.raises(ImplementationError, match=r"^raised Mute: "):
+        tokenizer.decode([1])
+    with pytest.raises(pytest.skip.Exception, match="mine has no `vocabulary`"):
+        _ = tokenizer.vocabulary
+
+
+def test_what_needs_no_gpu_runs_beside_one() -> None:
+    """Also where torch has not been asked for one yet, or has none."""
+    own = concept("tokenizers.byte_level_bpe")
+    subject = Subject(own, Implementation("mine", own.id, lambda: lambda vocabulary, merges: 5), None, "cuda:0")
+    assert subject({}, []) == 5
 
 
 CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
