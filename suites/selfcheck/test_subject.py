@@ -257,6 +257,13 @@ def test_after_precisions_are_set_by_backend_the_rest_is_undone() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_default_device_that_is_not_there_is_undone_too() -> None:
+    with as_it_was():
+        torch.set_default_device("cuda")
+    assert torch.empty(0).device.type == "cpu"
+
+
 def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "inner").mkdir()
