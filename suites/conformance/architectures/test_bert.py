@@ -53,6 +53,13 @@ def test_agrees_with_segments_and_positions(implementation, drawn, data):
     judge.agree(implementation, model.weights, ids, token_type_ids=segments, position_ids=positions, **model.scalars)
 
 
+@given(drawn=inputs(layers=12))
+def test_ten_layers_and_more(implementation, drawn):
+    """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
 @given(drawn=inputs(small=True))
 def test_epsilon_is_felt_by_small_activations(implementation, drawn):
     """Pit: where activations are near its root, the epsilon of every norm must be the given one."""
@@ -77,6 +84,16 @@ def test_ids_outside_a_table_are_refused(implementation, table, drawn, data):
         judge.rejects(implementation, model.weights, ids, token_type_ids=wrong, **model.scalars)
 
 
+@pytest.mark.parametrize("stretched", ["columns", "rows"])
+@pytest.mark.parametrize("table", ["position_ids", "token_type_ids"])
+@given(drawn=inputs(at_least=2, batch=1))
+def test_ids_of_another_shape_are_refused(implementation, table, stretched, drawn):
+    """One position or segment for all tokens, or those of two texts for one, raise; none is stretched to fit."""
+    model, ids = drawn
+    wrong = ids.new_zeros((1, 1) if stretched == "columns" else (2, ids.shape[1]))
+    judge.rejects(implementation, model.weights, ids, **{table: wrong}, **model.scalars)
+
+
 @given(drawn=inputs(at_least=3))
 def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
     """Pit: positions beyond the table raise; none is reused."""
@@ -97,6 +114,14 @@ def test_a_missing_parameter_is_refused(implementation, drawn, data):
     model, ids = drawn
     missing = data.draw(st.sampled_from(sorted(model.weights)), label="missing")
     judge.rejects(implementation, {n: w for n, w in model.weights.items() if n != missing}, ids, **model.scalars)
+
+
+@given(drawn=inputs())
+def test_a_model_without_layers_is_refused(implementation, drawn):
+    """A state dict with no layer at all raises: embeddings alone are not BERT."""
+    model, ids = drawn
+    tables = {name: tensor for name, tensor in model.weights.items() if ".layer." not in name}
+    judge.rejects(implementation, tables, ids, **model.scalars)
 
 
 @given(drawn=inputs(at_least=2), change=st.sampled_from([-1, 1]))

@@ -74,6 +74,13 @@ def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
     judge.agree(implementation, model.weights, ids, position_ids=positions, **model.scalars)
 
 
+@given(drawn=inputs(layers=12))
+def test_ten_layers_and_more(implementation, drawn):
+    """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
 @given(drawn=inputs(small=True))
 def test_epsilon_is_felt_by_small_activations(implementation, drawn):
     """Pit: where activations are near its root, the epsilon of every norm must be the given one."""
@@ -87,6 +94,22 @@ def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn,
     """Labels are shifted once, inside; those of -100 count neither in the sum nor in the mean."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
+
+
+@judge.every_dtype
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loss_counts_what_the_mask_hides(implementation, drawn, data):
+    """Pit: only labels of -100 are left out; a mask alone hides tokens from others, it does not unask for them."""
+    model, ids = drawn
+    mask = data.draw(visibility(*ids.shape))
+    judge.agree(implementation, model.weights, ids, attention_mask=mask, labels=data.draw(labels(ids)), **model.scalars)
+
+
+@given(drawn=inputs(at_least=2, vocabulary=1), data=st.data())
+def test_loss_of_the_only_token_is_zero(implementation, drawn, data):
+    """Limit: where there is one token only, it is certain."""
+    model, ids = drawn
+    judge.zero(implementation, implementation(model.weights, ids, labels=data.draw(labels(ids)), **model.scalars))
 
 
 @given(drawn=inputs(at_least=2), data=st.data())
@@ -127,6 +150,15 @@ def test_ids_outside_a_table_are_refused(implementation, table, drawn, data):
         judge.rejects(implementation, model.weights, ids, labels=wrong, **model.scalars)
 
 
+@pytest.mark.parametrize("stretched", ["columns", "rows"])
+@given(drawn=inputs(at_least=2, batch=1))
+def test_positions_of_another_shape_are_refused(implementation, stretched, drawn):
+    """One position for all tokens, or positions of two texts for one, raise; neither is stretched to fit the other."""
+    model, ids = drawn
+    wrong = ids.new_zeros((1, 1) if stretched == "columns" else (2, ids.shape[1]))
+    judge.rejects(implementation, model.weights, ids, position_ids=wrong, **model.scalars)
+
+
 @given(drawn=inputs(at_least=2))
 def test_a_text_longer_than_the_position_table_is_refused(implementation, drawn):
     """Pit: positions beyond the table raise; none is reused."""
@@ -156,6 +188,14 @@ def test_a_missing_parameter_is_refused(implementation, drawn, data):
     model, ids = drawn
     missing = data.draw(st.sampled_from(sorted(model.weights)), label="missing")
     judge.rejects(implementation, {n: w for n, w in model.weights.items() if n != missing}, ids, **model.scalars)
+
+
+@given(drawn=inputs(tied=True))
+def test_a_model_without_layers_is_refused(implementation, drawn):
+    """A state dict with no layer at all raises: tables and a norm are not GPT-2."""
+    model, ids = drawn
+    tables = {name: tensor for name, tensor in model.weights.items() if ".h." not in name}
+    judge.rejects(implementation, tables, ids, **model.scalars)
 
 
 @given(drawn=inputs(at_least=2), change=st.sampled_from([-1, 1]))

@@ -138,7 +138,7 @@ def test_tokens_without_a_merge_are_never_made(implementation):
     judge.exact(built(implementation, tables).encode("abc x"), tables.ids("ab", "c", " ", "x"), "ids")
 
 
-@pytest.mark.parametrize("n", range(1, 10))
+@pytest.mark.parametrize("n", [*range(1, 10), 300, 1025])
 def test_overlaps_merge_from_the_left(implementation, n: int):
     """`aaa` is `aa`, `a`."""
     tables = Tables((("a", "a"), ("aa", "aa")))
@@ -203,8 +203,36 @@ def test_an_incomplete_alphabet_is_rejected(implementation):
 @pytest.mark.parametrize("pair", [("q", "u"), ("ab", "x")], ids=["result", "part"])
 def test_merges_outside_the_vocabulary_are_rejected(implementation, pair: Merge):
     """A merge whose result or part is no token raises, at the latest when it applies."""
-    tables = Tables((("x", "y"),))
-    judge.rejects(lambda: implementation(tables.vocabulary, [("a", "b"), pair]).encode("qu abx"))
+    tables = Tables((("x", "y"),), unmerged=("abx",))
+    judge.rejects(lambda: implementation(tables.vocabulary, [("x", "y"), pair]).encode("qu abx"))
+
+
+CONTRADICTIONS: dict[str, tuple[dict[str, int], list[Merge]]] = {
+    "one id for two tokens": ({"ab": 256, "ac": 256}, [("a", "b")]),
+    "a pair listed twice": ({"ab": 256, "ac": 257}, [("a", "b"), ("a", "c"), ("a", "b")]),
+    "a token of another alphabet": ({"ab": 256, "\u65e5": 257}, [("a", "b")]),
+    "a token of nothing": ({"ab": 256, "": 257}, [("a", "b")]),
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_tables_that_contradict_themselves_are_rejected(implementation, what: str):
+    """Two tokens of one id, a pair of two ranks, and tokens that stand for no bytes raise, at the latest when used."""
+    tokens, merges = CONTRADICTIONS[what]
+
+    def used() -> None:
+        tokenizer = implementation(Tables().vocabulary | tokens, merges)
+        tokenizer.encode("abac")
+        tokenizer.decode(tokens.values())
+
+    judge.rejects(used)
+
+
+@pytest.mark.parametrize("entry", [("ac", "256"), ("ac", 1.5), (7, 256)], ids=ascii)
+def test_tokens_are_texts_and_ids_are_integers(implementation, entry: tuple[Any, Any]):
+    """A vocabulary with anything else raises, at the latest when it is used."""
+    tables = Tables((("a", "b"),))
+    judge.rejects(lambda: implementation({**tables.vocabulary, entry[0]: entry[1]}, list(tables.merges)).encode("ab"))
 
 
 # Files
@@ -289,6 +317,12 @@ def test_learns_the_same_from_real_english(implementation):
     judge.exact(tables_of(implementation.train(corpus, 400)), tables_of(ByteLevelBPE.train(corpus, 400)), "tables")
 
 
+@given(word=long_words(257, 400), size=st.integers(260, 290))
+def test_learns_the_same_from_long_words(implementation, word: str, size: int):
+    """No word is too long to learn from."""
+    judge.exact(tables_of(implementation.train([word], size)), tables_of(ByteLevelBPE.train([word], size)), "tables")
+
+
 @given(corpus=st.lists(excerpts(), min_size=1, max_size=5), size=st.integers(256, 280), more=st.integers(1, 20))
 def test_a_smaller_vocabulary_is_a_beginning(implementation, corpus: list[str], size: int, more: int):
     """Training longer adds merges after those of a shorter training."""
@@ -356,6 +390,15 @@ def test_decodes_any_ids(implementation, tables: Tables | Learnt, data):
     some = st.sampled_from(high) | st.integers(0, len(tables.vocabulary) - 1)
     ids = data.draw(st.lists(some, max_size=20), label="ids")
     judge.exact(built(implementation, tables).decode(ids), reference(tables).decode(ids), "text")
+
+
+def test_decodes_a_token_of_every_byte(implementation):
+    """What is no UTF-8 in a token becomes U+FFFD, one for each maximal beginning of a character."""
+    letters = sorted(BYTES)
+    merges = [("".join(letters[:n]), letters[n]) for n in range(1, 256)]
+    tables = Tables(tuple(merges))
+    text = bytes(BYTES[letter] for letter in letters).decode(errors="replace")
+    judge.exact(built(implementation, tables).decode([len(tables.vocabulary) - 1]), text, "text")
 
 
 # What holds whatever the merges
