@@ -84,6 +84,14 @@ class Record(_Stored):
     message: str | None = Field(None, description="why the verdict is what it is, for people")
     link: str | None = Field(None, description="evidence of a recorded deviation, or source of a misconception")
     example: str | None = Field(None, description="smallest falsifying example found")
+    looks_like: str | None = Field(
+        None, description="for a rejected implementation: the concept's fault that its counterexample looks like"
+    )
+    agrees_with: list[str] | None = Field(
+        None,
+        description="for a rejected implementation: those of other libraries that give its result on the counterexample, "
+        "not the reference's; with one or more the reference is the suspect",
+    )
     replay: str | None = Field(None, description="command that runs this row again")
     node: str | None = Field(None, description="pytest node id")
     duration: float | None = Field(None, description="seconds the row took")

@@ -147,7 +147,7 @@ def test_an_unlucky_rounding_is_no_error() -> None:
         bits = x.contiguous().view(torch.int32) % 4 if x.dtype == torch.float32 else torch.zeros_like(x)
         return x + share * (bits == 3)
 
-    x = torch.full((4, 8), 1.0)
+    x = (normal(4, 8).abs().float().view(torch.int32) & ~3).view(torch.float32)  # none of them loses anything
     accepted = toy(lambda x: x + 1e-5, lambda x: loses(x, 1e-5), dtype="float32")
     judge.agree(accepted, x)
     with pytest.raises(Rejected):
@@ -168,6 +168,14 @@ def test_neighbours_are_one_place_away_and_equal_numbers_stay_equal(dtype: str) 
     ups = [(nested.replica(x, index) > x).double().mean().item() for index in range(1, 13)]
     assert min(ups) > 0.3 and max(ups) < 0.7
     assert not torch.equal(y, nested.replica(x, 2))
+    far = ((nested.replica(x, 8) - x).abs() / (y - x).abs())[~kept]
+    assert 0.5 <= float(far.min()) and (float(far.max()) <= (64 if dtype in ("float32", "float64") else 2))
+
+
+def test_gradients_pass_through_neighbours() -> None:
+    x = normal(4).requires_grad_()
+    nested.replica(x, 1).sum().backward()
+    assert torch.equal(x.grad, torch.ones(4))  # type: ignore[arg-type]
 
 
 def test_where_everything_expected_vanishes_nothing_is_certified() -> None:
