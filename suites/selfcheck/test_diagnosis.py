@@ -1,0 +1,85 @@
+"""What is said of a rejection: which fault it looks like, who answers the same, and nothing where nothing is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures import diagnosis, judge
+from fixtures.implementations import Implementation
+from fixtures.strategies.attention import Problem
+from fixtures.subject import Subject
+from reference.attention.scaled_dot_product import scaled_dot_product
+from suites.selfcheck.subjects import ATTENTION
+
+PROBLEM = Problem((2,), t=4, s=6, d=3, v=2, regime="normal", seed=5)
+
+
+def law(implementation: Subject, problem: Problem) -> None:
+    judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
+
+
+def ones_own(query: Tensor, key: Tensor, value: Tensor, ahead: int) -> Tensor:
+    """Somebody's attention that shares nothing with the reference."""
+    t, s = query.shape[-2], key.shape[-2]
+    visible = torch.arange(s) <= torch.arange(t)[:, None] + s - t + ahead
+    scores = torch.einsum("...td,...sd->...ts", query, key) / math.sqrt(query.shape[-1])
+    return torch.einsum("...ts,...sv->...tv", scores.masked_fill(~visible, -math.inf).softmax(-1), value)
+
+
+def found(call: Callable[..., Any], dtype: str = "float64", others: bool = False) -> diagnosis.Diagnosis:
+    subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: call), dtype, "cpu")
+    with pytest.raises(judge.Rejected):
+        law(subject, PROBLEM)
+    return diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject, others=others)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_known_misconception_is_named_with_its_line(dtype: str) -> None:
+    one = found(lambda q, k, v, causal: ones_own(q, k, v, ahead=1), dtype)
+    assert [fault.name for fault in one.looks_like] == ["causal mask lets one future key through"]
+    lines = diagnosis.told(one, Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: None), dtype, "cpu"))
+    assert lines[0].startswith("looks like: causal mask lets one future key through (")
+    number = int(lines[1].split(":")[1].split()[0])
+    assert lines[2].strip() == "- " + ATTENTION.source.splitlines()[number - 1].strip()
+    assert "diagonal=s - t + 1" in lines[3]
+
+
+def test_an_error_of_its_own_looks_like_nothing() -> None:
+    one = found(lambda q, k, v, causal: ones_own(q, k, v, ahead=0) * 1.01)
+    assert not one.looks_like and not one.agrees_with
+    assert (
+        diagnosis.told(one, Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: None), None, "cpu")) == []
+    )
+
+
+def test_where_others_answer_the_same_the_reference_is_the_suspect() -> None:
+    def top_left(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
+        return ones_own(query, key, value, ahead=query.shape[-2] - key.shape[-2])
+
+    one = found(top_left, others=True)
+    assert "torch-sdpa" in one.agrees_with and "transformers-eager" not in one.agrees_with
+    subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: top_left), "float64", "cpu")
+    assert diagnosis.told(one, subject)[0].startswith("the reference is a suspect: torch-sdpa, ")
+    one.deviating, one.agrees_with = {name: "top left" for name in one.agrees_with}, []
+    assert diagnosis.told(one, subject)[0].endswith("answer the same, a known deviation: top left")
+
+
+def test_what_raises_where_the_reference_answers_is_no_likeness() -> None:
+    def raises(*_: Any, **__: Any) -> Tensor:
+        raise ValueError("no")
+
+    subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: raises), "float64", "cpu")
+    one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject, others=False)
+    assert not one.looks_like
+
+
+def test_the_reference_itself_is_not_diagnosed() -> None:
+    subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: scaled_dot_product), "float64", "cpu")
+    one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject, others=True)
+    assert not one.looks_like and not one.agrees_with
