@@ -17,8 +17,9 @@ from fixtures.implementations import Unsupported
 from fixtures.strategies.labelled_logits import A_FEW, IGNORED, VERY_FEW, VOCABULARIES, Batch, batches
 from fixtures.subject import Subject as Implementation
 
-SMOOTHINGS = st.sampled_from([0.1, 0.3, 0.9])
-REDUCTIONS = st.sampled_from(["mean", "sum", "none"])
+SMOOTHINGS = st.sampled_from([0.1, 0.3, 0.9, 1.0])
+# Put together when drawn: a text is what it says, not where it is kept.
+REDUCTIONS = st.sampled_from(["mean", "sum", "none"]).map(lambda name: "".join(list(name)))
 Loss = Callable[..., Tensor]
 
 
@@ -322,8 +323,10 @@ def test_memory_layout_does_not_matter(implementation: Implementation, batch: Ba
 
 
 def test_a_single_class_costs_nothing(implementation: Implementation) -> None:
-    """With one class there is nothing to be wrong about."""
-    judge.zero(implementation, implementation(torch.tensor([[3.0], [-2.0]]).double(), torch.tensor([0, 0])))
+    """With one class there is nothing to be wrong about, and for a row that is ignored no other is looked for."""
+    logits = torch.tensor([[3.0], [-2.0]]).double()
+    judge.zero(implementation, implementation(logits, torch.tensor([0, 0])))
+    judge.zero(implementation, implementation(logits, torch.tensor([0, -100])))
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -341,9 +344,17 @@ def test_bad_labels_raise(implementation: Implementation, wrong: str) -> None:
     judge.rejects(implementation, torch.randn(3, 5).double(), WRONG[wrong]["labels"])
 
 
-def test_weights_that_do_not_fit_raise(implementation: Implementation) -> None:
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1])
+def test_smoothing_is_a_share(implementation: Implementation, smoothing: float) -> None:
+    """Less than nothing and more than all cannot be spread: that raises."""
+    logits, labels = torch.randn(3, 5).double(), torch.tensor([0, 1, 2])
+    judge.rejects(implementation, logits, labels, label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("classes", [4, 6])
+def test_weights_that_do_not_fit_raise(implementation: Implementation, classes: int) -> None:
     """There must be one weight a class."""
-    weight = torch.ones(4, dtype=torch.float64)
+    weight = torch.ones(classes, dtype=torch.float64)
     judge.rejects(implementation, torch.randn(3, 5).double(), torch.tensor([0, 1, 2]), weight=weight)
 
 
