@@ -11,6 +11,7 @@ pytest_plugins = (
     "fixtures.plugin.verdicts",
     "fixtures.plugin.controls",
     "fixtures.plugin.calibration",
+    "fixtures.plugin.flakes",
     "fixtures.plugin.ledger",
     "fixtures.plugin.guard",
 )
@@ -47,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SEEDS",
         help="judge the judge, and the rules of others beside it: each fault on SEEDS inputs, each variant on five times "
         "as many, in four dtypes (concepts of attention, layers and losses)",
+    )
+    group.addoption(
+        "--flakes",
+        type=int,
+        metavar="SEEDS",
+        help="judge the laws: how often each rejects what is right, over SEEDS draws of its inputs",
     )
     group.addoption("--device", choices=["cpu", "cuda", "auto"], default="cpu", help="device to run on (default: cpu)")
     group.addoption(
