@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reports.collection import collect, merge, newest_entry, shelve
 from reports.records import ReportError, to_stderr, write_atomically
+from reports.text import count
 
 HERE = Path(__file__).parent
 SCHEMA_FILE = HERE / "record.schema.json"
@@ -36,11 +37,15 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_build)
 
     one = commands.add_parser(
-        "compare", help="what changed from A to B; exit code 1 if something accepted in A is wrong in B"
+        "compare",
+        help="what changed from A to B; exit code 1 if something accepted in A is wrong in B or missing from it",
     )
     one.add_argument("before", type=Path, metavar="A")
     one.add_argument("after", type=Path, metavar="B")
     one.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
+    one.add_argument(
+        "--partial", action="store_true", help="B was meant to be a part of A: rows that it lacks are fine"
+    )
     one.set_defaults(call=_compare)
 
     one = commands.add_parser("merge", help="one folder with a copy of every run, each once")
@@ -58,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 done, 1 `compare` found something broken, 2 nothing could be done."""
+    """Exit code: 0 done, 1 `compare` found something broken or missing, 2 nothing could be done."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -82,14 +87,16 @@ def _build(chosen: argparse.Namespace) -> int:
     paths = chosen.paths or [newest_entry(HERE / "runs")]
     collection = collect(paths, to_stderr)
     site = build(collection, chosen.to, to_stderr)
-    print(f"{len(collection.everything)} records of {len(collection.runs)} runs: {site / 'index.html'}")
+    records, runs = count(len(collection.everything), "record"), count(len(collection.runs), "run")
+    print(f"{records} of {runs}: {site / 'index.html'}")
     return 0
 
 
 def _compare(chosen: argparse.Namespace) -> int:
     from reports.compare import compare, render
 
-    comparison = compare(collect([chosen.before], to_stderr), collect([chosen.after], to_stderr))
+    before, after = collect([chosen.before], to_stderr), collect([chosen.after], to_stderr)
+    comparison = compare(before, after, partial=chosen.partial)
     with contextlib.suppress(BrokenPipeError):
         print(render(comparison, markdown=chosen.format == "markdown"), flush=True)
     return comparison.exit_code
@@ -97,7 +104,7 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 def _merge(chosen: argparse.Namespace) -> int:
     merged = merge(chosen.paths, chosen.to, to_stderr)
-    print(f"{len(merged)} runs: {chosen.to}")
+    print(f"{count(len(merged), 'run')}: {chosen.to}")
     return 0
 
 

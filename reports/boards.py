@@ -63,7 +63,18 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
         return (*same, record.dtype or "", record.device, report.tags[record.environment]) if timing else same
 
     rows = [row for row in report.kind(kind) if subject in (None, row.subject)]
-    return [_board(group, timing) for _, group in sorted(grouped(rows, comparable).items())]
+    measured = grouped((row for row in rows if not _refused(row)), comparable)
+    found = dict(measured)
+    for key, refused in grouped((row for row in rows if _refused(row)), comparable).items():
+        # Whoever could not even be asked has no metric: a line among those who could be.
+        homes = [home for home in measured if home[0] == key[0] and home[4:] in (key[4:], ())]
+        for home in homes or [key]:
+            found[home] = [*found.get(home, []), *refused]
+    return [_board(group, timing) for _, group in sorted(found.items())]
+
+
+def _refused(row: Row) -> bool:
+    return row.record.metric is None and row.record.law is None and row.record.value is None
 
 
 def _board(rows: list[Row], timing: bool) -> Board:

@@ -152,6 +152,9 @@ def merge(paths: Sequence[str | Path], to: Path, tell: Tell = to_stderr) -> list
             f"{to} is not empty; give another --to, or move it aside with `python -m reports shelve {to}`."
         )
     stored = gather(paths, tell, strict=True)
+    for one in stored:
+        if to.resolve().is_relative_to(one.folder.resolve()):
+            raise ReportError(f"{to} lies inside the run {one.folder}, and a run holds no other: give another --to.")
     to.parent.mkdir(parents=True, exist_ok=True)
     building = to.parent / f".{to.name}-building-{secrets.token_hex(4)}"
     try:

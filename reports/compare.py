@@ -57,15 +57,19 @@ class Comparison:
     figures: list[Pair]
     appeared: list[Record]
     missing: list[Record]
+    lost: list[Record]
+    """of the missing rows those that were accepted: nobody knows whether they still would be"""
     environments: list[tuple[str, str, str]]
     same: int
+    partial: bool = False
+    """The second was meant to be a part of the first, so nothing is lost."""
 
     @property
     def exit_code(self) -> int:
-        return 1 if self.broken else 0
+        return 1 if self.broken or (self.lost and not self.partial) else 0
 
 
-def compare(before: Collection, after: Collection) -> Comparison:
+def compare(before: Collection, after: Collection, *, partial: bool = False) -> Comparison:
     """Rows are matched wherever they ran: machines are what one wants to compare."""
     old, new = newest(before.everything), newest(after.everything)
     pairs = [Pair(old[row], new[row]) for row in old if row in new]
@@ -74,14 +78,18 @@ def compare(before: Collection, after: Collection) -> Comparison:
     def only(one: dict[Key, Record], other: dict[Key, Record]) -> list[Record]:
         return [record for row, record in one.items() if row not in other]
 
+    missing = only(old, new)
     return Comparison(
         broken=[pair for pair in changed if pair.broken],
         changed=[pair for pair in changed if not pair.broken],
         figures=[pair for pair in pairs if pair.measured],
         appeared=only(new, old),
-        missing=only(old, new),
+        missing=missing,
+        # Mutants are named by the lines of the reference, which move.
+        lost=[record for record in missing if record.verdict in ACCEPTED and record.role != "mutant"],
         environments=_environments(before, after),
         same=len(pairs) - len(changed),
+        partial=partial,
     )
 
 
@@ -139,8 +147,22 @@ def render(comparison: Comparison, *, markdown: bool) -> str:
     )
     section("Only in the first", ["row", "verdict"], [[name(record), record.verdict] for record in comparison.missing])
     section("Environments", ["", "before", "after"], [list(line) for line in comparison.environments])
-    same = f"{comparison.same} {'row has' if comparison.same == 1 else 'rows have'} the same verdict in both."
-    return "\n".join([*parts, same])
+    parts.append(f"{comparison.same} {'row has' if comparison.same == 1 else 'rows have'} the same verdict in both.")
+    parts += _why(comparison)
+    return "\n".join(parts)
+
+
+def _why(comparison: Comparison) -> list[str]:
+    """The exit code, and what it comes from; nothing where nothing is wrong."""
+    lost = text.count(len(comparison.lost), "row")
+    told = []
+    if comparison.broken:
+        told.append(f"{text.count(len(comparison.broken), 'row')} accepted before, wrong now: exit code 1.")
+    if comparison.lost and comparison.partial:
+        told.append(f"{lost} accepted before, missing now: not counted (--partial).")
+    elif comparison.lost:
+        told.append(f"{lost} accepted before, missing now: exit code 1. With --partial they do not count.")
+    return told
 
 
 def _figure(pair: Pair) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any, get_args
 from reports import text
 from reports.boards import Board, Entry, boards
 from reports.collection import Collection
+from reports.controls import ROLES
+from reports.power import power, rules
 from reports.records import Tell
 from reports.schema import Record
 from reports.tables import Report, Tally
@@ -94,6 +96,10 @@ def leaderboard(report: Report) -> str:
             cells = [_cell(area.cells.get((concept, name))) for name in area.implementations]
             rows.append([text.markdown(concept), *cells])
         parts.append(table(["concept", *map(text.markdown, area.implementations)], rows))
+    for suspicion in report.suspicions():
+        laws = ", ".join(map(text.law_name, suspicion.laws))
+        line = f"The reference is the suspect: {text.together(suspicion.names)} agree against it ({laws})."
+        parts.append(f"- **{text.markdown(suspicion.concept)}**: {text.markdown(line)}\n\n")
     for kind in ("accuracy", "throughput"):
         found = boards(report, kind)
         if found:
@@ -101,14 +107,7 @@ def leaderboard(report: Report) -> str:
                 f"## {kind.capitalize()}\n\nIntervals are 95 %; rows whose intervals overlap share a rank.\n\n"
             )
         parts += [_board(board) for board in found]
-    controls = report.controls()
-    if controls:
-        head = ["concept", "faults rejected", "variants accepted"]
-        rows = [
-            [text.markdown(one.concept), f"{one.rejected} / {len(one.faults)}", f"{one.accepted} / {len(one.variants)}"]
-            for one in controls
-        ]
-        parts.append("## Controls\n\n" + table(head, rows))
+    parts += _power(report)
     claims = report.kind("claim")
     if claims:
         rows = [[text.markdown(row.what or "–"), text.markdown(row.subject), row.record.verdict] for row in claims]
@@ -124,10 +123,91 @@ def leaderboard(report: Report) -> str:
     return "".join(parts)
 
 
+def _power(report: Report) -> list[str]:
+    """What the power page and the page of rules show."""
+    if not power(report):
+        return []
+    head = ["concept", "laws", "faults rejected", "variants accepted", "nulls rejected", "mutants rejected"]
+    rows = []
+    for one in power(report):
+        shares = [str(one.share(role) or "–") for role in ROLES]
+        apart = [f"{one.mutants(kind)} {kind}" for kind in ("equivalent", "cannot be imported") if one.mutants(kind)]
+        shares[-1] += f" ({', '.join(apart)})" if apart else ""
+        flakes = (
+            f"≤ {text.figure(one.flakes.bound)} ({text.count(one.flakes.runs, 'run')} a law)" if one.flakes else "–"
+        )
+        inputs = "–" if one.inputs is None else f"{one.inputs:,}"
+        seconds = "–" if one.seconds is None else f"{one.seconds:.1f}"
+        laws = "–" if one.laws is None else str(one.laws)
+        rows.append([text.markdown(one.concept), laws, *shares, flakes, inputs, seconds])
+    parts = ["## Power\n\nWhat the suite rejects and accepts of its own controls; – was not run.\n\n"]
+    parts.append(table([*head, "flake bound", "inputs drawn", "seconds"], rows))
+    tables = rules(report)
+    if tables:
+        parts.append("## What each rule would have let through\n\nFaults let through, right ones rejected.\n\n")
+    for compared in tables:
+        lines = []
+        for rule in compared.rules:
+            shares = [
+                ", ".join(f"{text.percent(s.k, s.n)} of {s.n}" if s else "–" for s in (rate.through, rate.wronged))
+                for rate in rule.rates.values()
+            ]
+            lines.append([text.markdown(rule.name), *shares])
+        title = text.markdown(compared.concept or "All concepts")
+        parts.append(f"### {title}\n\n" + table(["rule", *map(text.markdown, compared.dtypes)], lines))
+    return parts
+
+
+def power_rows(report: Report) -> list[dict[str, Any]]:
+    """power.csv: a row for each concept; empty where nothing was run."""
+    words = {"fault": "faults_rejected", "variant": "variants_accepted", "null": "nulls_rejected"}
+    words["mutant"] = "mutants_rejected"
+    rows = []
+    for one in power(report):
+        row: dict[str, Any] = {"concept": one.concept, "laws": one.laws}
+        for role, column in words.items():
+            share = one.share(role)
+            row |= {column: share.k if share else None, f"{role}s": share.n if share else None}
+        known = row["mutants"] is not None
+        row["mutants_equivalent"] = one.mutants("equivalent") if known else None
+        row["mutants_not_imported"] = one.mutants("cannot be imported") if known else None
+        flakes = one.flakes
+        row |= {"flake_bound": flakes.bound if flakes else None, "flake_law": flakes.law if flakes else None}
+        row |= {"flake_laws": flakes.laws if flakes else None, "flake_runs": flakes.runs if flakes else None}
+        rows.append(row | {"inputs": one.inputs, "seconds": one.seconds})
+    return rows
+
+
+def rule_rows(report: Report) -> list[dict[str, Any]]:
+    """rules.csv: a row for each rule and dtype, over all concepts and for each."""
+    return [
+        {
+            "concept": one.concept or "all",
+            "rule": rule.name,
+            "source": rule.link,
+            "dtype": dtype,
+            "faults_let_through": rate.through.k if rate.through else None,
+            "faults": rate.through.n if rate.through else None,
+            "right_ones_rejected": rate.wronged.k if rate.wronged else None,
+            "right_ones": rate.wronged.n if rate.wronged else None,
+        }
+        for one in rules(report)
+        for rule in one.rules
+        for dtype, rate in rule.rates.items()
+    ]
+
+
+def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _cell(tally: Tally | None) -> str:
     if tally is None:
         return ""
-    deviations = f", {tally['deviation']} deviations" if tally["deviation"] else ""
+    deviations = f", {text.count(tally['deviation'], 'deviation')}" if tally["deviation"] else ""
     return f"{tally.passed} / {tally.judged} / {tally.applicable}{deviations}"
 
 

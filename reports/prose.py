@@ -26,8 +26,12 @@ _ATTRIBUTES = re.compile(
 )
 _REWRITTEN = (
     (re.compile(r"\{(align|gather)ed\}"), r"{split}"),
-    (re.compile(r"\\operatorname\*"), r"\\operatorname"),
+    (re.compile(r"\\mathop\s*\{\s*\\(?:mathrm|rm|text)\s*(\{[^{}]*\})\s*\}"), r"\\operatorname*\1"),
+    (re.compile(r"\\arg\s*(?:\\[,;: ])?\s*\\(max|min)(?![A-Za-z])"), r"\\operatorname*{arg\1}"),
 )
+_NAMED = re.compile(r"\\operatorname(\*?)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_LIMITS = frozenset(["max", "min", "sup", "inf", "lim", "limsup", "liminf", "argmax", "argmin", "det", "gcd", "Pr"])
+"""Operators that take what stands below them in TeX below them in a displayed equation."""
 _TEXT = re.compile(r"(\\(?:text|textrm|textbf|textit|mbox)\s*\{)([^{}]*)\}")
 
 
@@ -37,10 +41,21 @@ def math(tex: str, *, display: bool = False) -> Markup:
         rewritten = tex
         for pattern, better in _REWRITTEN:
             rewritten = pattern.sub(better, rewritten)
+        limits = set(_LIMITS)
+
+        def named(found: re.Match[str]) -> str:
+            # The converter takes the name for a word only if nothing but letters stands in it.
+            name = re.sub(r"\\[,;:! ]|\\(?:text|mathrm|rm)(?![A-Za-z])|[{}\s]", "", found[2])
+            if found[1]:
+                limits.add(name)
+            return rf"\operatorname{{{name}}}" if name.isalpha() else rf"\text{{{name}}}"
+
+        rewritten = _NAMED.sub(named, rewritten)
         # The converter copies text as it is, so what XML would read as markup is escaped before.
         rewritten = _TEXT.sub(lambda found: f"{found[1]}{html.escape(found[2], quote=False)}}}", rewritten)
         tree = ET.fromstring(convert(rewritten, display="block" if display else "inline"))
         _clean(tree)
+        _set_operators(tree, limits if display else set())
         return Markup(ET.tostring(tree, encoding="unicode"))  # built from the checked tree
     except Exception:  # the converter raises whatever it stumbles over
         return Markup('<code class="tex">{}</code>').format(visible(tex))
@@ -52,15 +67,42 @@ def _clean(tree: ET.Element) -> None:
         if not _ELEMENTS.fullmatch(name):
             raise ValueError(f"{name} does not draw mathematics")
         element.tag = name
-        if name == "mo" and (element.text or "").isalpha() and len(element.text or "") > 1:
+        word = "".join((element.text or "").split())
+        if name == "mo" and len(word) > 1 and word.isalpha():
             # The name of a function; as an operator it would be spaced like a plus sign.
-            element.tag = "mi"
+            element.tag, element.text = "mi", word
         # A command that the converter does not know is mostly the name of a function.
         element.text = element.text.removeprefix("\\") if element.text else element.text
         if element.get("mathvariant") == "bold" and element.text:
             element.text = "".join(map(_bold, element.text))
         element.attrib = {key: value for key, value in element.attrib.items() if _ATTRIBUTES.fullmatch(key)}
     tree.set("xmlns", "http://www.w3.org/1998/Math/MathML")
+
+
+_BELOW = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
+
+
+def _set_operators(tree: ET.Element, limits: set[str]) -> None:
+    """Operators with a name: what they run over goes below those with limits, and their argument keeps its distance."""
+    for parent in list(tree.iter()):
+        children = list(parent)
+        places = [place for place, child in enumerate(children) if _operator(child) is not None]
+        for place in reversed(places):
+            child, name = children[place], _operator(children[place]) or ""
+            if child.tag in _BELOW and name in limits:
+                child.tag = _BELOW[child.tag]
+            after = children[place + 1] if place + 1 < len(children) else None
+            if parent.tag in ("math", "mrow", "mtd") and after is not None and after.tag not in ("mo", "mspace"):
+                parent.insert(place + 1, ET.Element("mspace", width="0.167em"))
+    for element in tree.iter("mi"):
+        if element.text in ("argmax", "argmin", "limsup", "liminf"):
+            element.text = f"{element.text[:3]}\u2009{element.text[3:]}"
+
+
+def _operator(element: ET.Element) -> str | None:
+    """The name of the operator that this is, with or without what stands below and above it."""
+    base = element[0] if element.tag in (*_BELOW, *_BELOW.values()) and len(element) else element
+    return base.text if base.tag == "mi" and len(base.text or "") > 1 else None
 
 
 def _bold(letter: str) -> str:

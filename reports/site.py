@@ -9,24 +9,22 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment as Templates
-from jinja2 import FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import exports, prose, text
+from reports import exports, power, text
 from reports.boards import boards
 from reports.collection import Collection, copy_run
+from reports.controls import controls
+from reports.drawing import HERE, date, templates, tone
+from reports.panels import panels
 from reports.records import SITE, ReportError, Tell, is_site, to_stderr
-from reports.schema import SCHEMA_VERSION, Environment, Record
-from reports.tables import BAD, Report, Row, Tally, grouped
+from reports.schema import SCHEMA_VERSION, Environment
+from reports.tables import BAD, Report, Tally, grouped
 
-HERE = Path(__file__).parent / "templates"
 CLOSED = ("default-src 'none'", "base-uri 'none'", "form-action 'none'")
 """What the pages may load: nothing but the style and the script that stand in them."""
 MOST_CASES = 200
@@ -81,11 +79,15 @@ def write(collection: Collection, folder: Path, tell: Tell) -> None:
     for one in collection.stored:
         copy_run(one, folder / "records")
     exports.write_csv(collection, folder / "records.csv")
+    exports.write_rows(exports.power_rows(report), folder / "power.csv")
+    exports.write_rows(exports.rule_rows(report), folder / "rules.csv")
     parquet = exports.write_parquet(collection, folder / "records.parquet", tell)
     (folder / "leaderboard.md").write_text(exports.leaderboard(report), encoding="utf-8")
     pages = Pages(report, folder, parquet=parquet)
     pages.overview()
     pages.failures()
+    pages.power()
+    pages.rules()
     pages.environment()
     for id in report.pages:
         pages.concept(id)
@@ -121,11 +123,11 @@ class Pages:
         target = self.folder / path
         target.parent.mkdir(exist_ok=True)
         context = {**self.context, "root": "../" * path.count("/"), **names}
-        target.write_text(_templates().get_template(template).render(context), encoding="utf-8")
+        target.write_text(templates().get_template(template).render(context), encoding="utf-8")
 
     def overview(self) -> None:
         report = self.report
-        judged, controls = report.kind("conformance"), report.controls()
+        judged = report.kind("conformance")
         by_place = grouped(judged, lambda row: report.tags[row.record.environment])
         times = sorted(run.started for run in report.collection.runs)
         self._draw(
@@ -137,11 +139,8 @@ class Pages:
             total=Tally.of(judged),
             accuracy=boards(report, "accuracy"),
             throughput=boards(report, "throughput"),
-            controls=controls,
-            faults=sum(len(table.faults) for table in controls),
-            rejected=sum(table.rejected for table in controls),
-            variants=sum(len(table.variants) for table in controls),
-            accepted=sum(table.accepted for table in controls),
+            controls=controls(report),
+            total_power=power.total(power.power(report)),
             claims=report.kind("claim"),
             places=_places(report),
             newest=date(times[-1]) if times else "",
@@ -169,7 +168,8 @@ class Pages:
             names=sorted({row.name for row in judged}),
             tally=Tally.of(judged),
             failures={name: [row for row in found if row.subject == id] for name, found in report.failures().items()},
-            controls=report.controls(id),
+            controls=controls(report, id),
+            suspicions=report.suspicions(id),
             boards=boards(report, "throughput", id),
             scores=boards(report, "accuracy", id),
         )
@@ -177,6 +177,24 @@ class Pages:
     def failures(self) -> None:
         self._draw(
             "failures.html.j2", "failures.html", here="failures", failures=self.report.failures(), most=MOST_CASES
+        )
+
+    def power(self) -> None:
+        rows = power.power(self.report)
+        self._draw(
+            "power.html.j2",
+            "power.html",
+            here="power",
+            power=rows,
+            total=power.total(rows),
+            survivors=[row.controls for row in rows if row.controls and not row.controls.whole],
+            calibrations=power.calibrations(self.report),
+        )
+
+    def rules(self) -> None:
+        tables = power.rules(self.report)
+        self._draw(
+            "rules.html.j2", "rules.html", here="rules", tables=tables, panels=panels(tables[0]) if tables else []
         )
 
     def environment(self) -> None:
@@ -226,72 +244,5 @@ def _places(report: Report) -> list[str]:
     return list(found)
 
 
-def tone(verdict: str) -> str:
-    return "fail" if verdict in BAD else verdict
-
-
-def date(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def reasons(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
-    """Rows with the same message together."""
-    return list(
-        grouped(
-            rows, lambda row: row.record.message or row.record.law or row.record.metric or "no reason given"
-        ).items()
-    )
-
-
-def span(record: Record) -> str:
-    return text.span(record.low, record.high, record.unit)
-
-
-def bare(value: float | None, unit: str | None) -> str:
-    """The figure alone where the heading says the unit; sizes keep the one they are scaled to."""
-    shown = text.quantity(value, unit)
-    return shown if shown.endswith("B") else text.figure(value)
-
-
 def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-
-
-def _finalize(value: Any) -> Any:
-    if value is None:
-        return ""
-    return text.visible(value) if type(value) is str else value
-
-
-@cache
-def _templates() -> Templates:
-    templates = Templates(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    templates.filters.update(
-        prose=prose.prose,
-        inline=prose.inline,
-        opening=prose.opening,
-        figure=text.figure,
-        noise=text.noise,
-        breakable=text.breakable,
-        quantity=text.quantity,
-        bare=bare,
-        span=span,
-        seconds=text.seconds,
-        signature=text.signature,
-        short=lambda value, limit: text.one_line(str(value), limit),
-        clipped=text.clipped,
-        law_name=text.law_name,
-        thousands=lambda count: f"{count:,}",
-        is_web=lambda link: str(link).lower().startswith(("http://", "https://")),
-        address=lambda link: text.one_line(str(link).partition("://")[2] or str(link), 44),
-        date=date,
-        reasons=reasons,
-    )
-    return templates

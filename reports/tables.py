@@ -107,52 +107,6 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Control:
-    """A fault or a variant with everything that was recorded about it."""
-
-    name: str
-    role: str
-    rows: list[Row]
-
-    @property
-    def tally(self) -> Tally:
-        return Tally.of(self.rows)
-
-    @property
-    def kept(self) -> bool:
-        """Rejected as a fault must be, or accepted as a variant must be."""
-        tally = self.tally
-        return tally.passed > 0 and (self.role == "fault" or tally.bad == 0)
-
-    @property
-    def laws(self) -> list[str]:
-        found = {
-            law: None
-            for row in self.rows
-            for law in row.record.rejected_by or ([row.record.law] if row.record.law else [])
-        }
-        return list(found)
-
-    def first(self, name: str) -> str | None:
-        return next((getattr(row.record, name) for row in self.rows if getattr(row.record, name)), None)
-
-
-@dataclass(frozen=True)
-class Controls:
-    concept: str
-    faults: list[Control]
-    variants: list[Control]
-
-    @property
-    def rejected(self) -> int:
-        return sum(control.kept for control in self.faults)
-
-    @property
-    def accepted(self) -> int:
-        return sum(control.kept for control in self.variants)
-
-
-@dataclass(frozen=True)
 class Area:
     """Concepts of one area against the implementations that were judged on them."""
 
@@ -160,6 +114,18 @@ class Area:
     concepts: list[str]
     implementations: list[str]
     cells: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    suspects: set[tuple[str, str]] = field(default_factory=set)
+    """Cells in which another library agrees with the implementation against the reference."""
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Implementations that agree with each other and not with the reference."""
+
+    concept: str
+    names: list[str]
+    laws: list[str]
+    anchor: str
 
 
 class Report:
@@ -220,23 +186,26 @@ class Report:
             }
             breadth = Counter(name for _, name in cells)
             names = sorted(breadth, key=lambda name: (-breadth[name], name))
-            areas.append(Area(area, sorted({subject for subject, _ in cells}), names, cells))
+            suspects = {(row.subject, row.name) for row in inside if _suspects(row)}
+            areas.append(Area(area, sorted({subject for subject, _ in cells}), names, cells, suspects))
         return areas
 
-    def controls(self, concept: str | None = None) -> list[Controls]:
-        tables = []
-        chosen = [row for row in self.kind("control") if concept in (None, row.subject)]
-        for subject, rows in sorted(grouped(chosen, lambda row: row.subject).items()):
-            found = [Control(name, role, same) for (role, name), same in grouped(rows, _role_and_name).items()]
-            # Those that nothing rejected come first: they are what a reader must see.
-            found.sort(key=lambda control: control.kept)
-            faults = [control for control in found if control.role == "fault"]
-            tables.append(Controls(subject, faults, [control for control in found if control.role == "variant"]))
-        return tables
+    def suspicions(self, concept: str | None = None) -> list[Suspicion]:
+        """Where implementations of several libraries agree against the reference, those that agree together."""
+        rows = [row for row in self.rows if _suspects(row) and concept in (None, row.subject)]
+        camps = grouped(rows, lambda row: (row.subject, frozenset((row.name, *(row.record.agrees_with or ())))))
+        return [
+            Suspicion(subject, sorted(names), sorted({row.what or "–" for row in same}), same[0].anchor)
+            for (subject, names), same in camps.items()
+        ]
 
     def failures(self) -> dict[str, list[Row]]:
-        """Rows that did not pass: what is wrong, what is known, what nobody could tell, what does not exist."""
-        shown = [row for row in self.rows if row.record.verdict != "pass"]
+        """Rows that did not pass: what is wrong, what is known, what nobody could tell, what does not exist.
+
+        A mutant that is explained or cannot be imported is as it should be: the tables of controls have it.
+        """
+        mutants = {row.anchor for row in self.rows if row.record.role == "mutant" and row.record.verdict not in BAD}
+        shown = [row for row in self.rows if row.record.verdict != "pass" and row.anchor not in mutants]
         return {
             "fail": [row for row in shown if row.record.verdict in BAD],
             "deviation": [row for row in shown if row.record.verdict == "deviation"],
@@ -245,5 +214,5 @@ class Report:
         }
 
 
-def _role_and_name(row: Row) -> tuple[str, str]:
-    return row.record.role or "fault", row.name
+def _suspects(row: Row) -> bool:
+    return bool(row.record.agrees_with) and row.record.verdict in BAD | {"deviation"}

@@ -65,6 +65,30 @@ def noise(value: float | None) -> str:
     return f"{value:.2g}" if value < 100 else f"{value:.0f}" if value < 1e4 else f"{value:.1e}".replace("e+", "e")
 
 
+def count(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`; a noun of more words is counted by its last."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share. What is not quite nothing or not quite all never reads as 0 % or 100 %."""
+    if whole == 0:
+        return "–"
+    share = 100 * part / whole
+    if part in (0, whole):
+        return f"{share:.0f} %"
+    if share < 0.01:
+        return "<0.01 %"
+    if share > 99.99:
+        return ">99.99 %"
+    return f"{share:.2f} %" if share < 10 or share > 99 else f"{share:.1f} %"
+
+
+def together(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+
+
 def breakable(name: str) -> Markup:
     """A long name, with places where a line may break."""
     return Markup("<wbr>").join(re.findall(r".*?[-_./:]+|.+", visible(name), re.DOTALL))

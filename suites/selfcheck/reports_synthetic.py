@@ -54,6 +54,19 @@ def timing(implementation: str, value: float | None, spread: float | None = 1.0,
     return record(None, **{"dtype": "float32", "unit": "tokens/s", **plain, **_ends(value, spread), **fields})
 
 
+def control(name: str, role: str, *rejected_by: str, **fields: Any) -> Record:
+    """A control that is as it should be, unless `fields` say otherwise."""
+    plain: dict[str, Any] = dict(kind="control", role=role, implementation=name, rejected_by=list(rejected_by))
+    return record(next(iter(rejected_by), None), **{**plain, **fields})
+
+
+def judged(rule: str, role: str, rejected: int, n: int, **fields: Any) -> Record:
+    """How many of `n` pairs of a control and an input a rule rejected."""
+    plain: dict[str, Any] = dict(kind="power", implementation=rule, metric=f"{role}s rejected", dtype="float32")
+    share = dict(value=rejected / n if n else None, unit="share", n=n, settings={"seeds": 8})
+    return record(None, **{**plain, **share, **fields})
+
+
 def _ends(value: float | None, spread: float | None) -> dict[str, float]:
     return {} if value is None or spread is None else dict(low=value - spread, high=value + spread)
 

@@ -96,6 +96,16 @@ def test_merge_never_writes_into_a_folder_in_use(tmp_path: Path) -> None:
     assert (tmp_path / "all" / "diary.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("inside", ["sub", "sub/deeper"])
+def test_merge_never_writes_into_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], inside: str) -> None:
+    of = write(tmp_path / "a" / "r1", [record()])
+    assert main(["merge", str(of), "--to", str(of / inside)]) == 2
+    assert f"lies inside the run {of}" in capsys.readouterr().err
+    assert sorted(path.name for path in of.iterdir()) == ["records.jsonl", "run.json"]
+    assert main(["merge", str(of), "--to", str(tmp_path / "a" / "all")]) == 0
+    assert capsys.readouterr().out.startswith("1 run: ")
+
+
 def test_shelve_names_the_folder_after_its_newest_run(tmp_path: Path) -> None:
     for _ in range(2):
         write(tmp_path / "runs" / "one", [record()], run("one"))

@@ -10,7 +10,7 @@ from reports.__main__ import main
 from reports.collection import collect
 from reports.compare import Comparison, compare
 from reports.schema import Record
-from suites.selfcheck.reports_synthetic import environment, record, run, score, timing, write
+from suites.selfcheck.reports_synthetic import control, environment, record, run, score, timing, write
 
 
 def compared(tmp_path: Path, before: list[Record], after: list[Record]) -> Comparison:
@@ -53,7 +53,38 @@ def test_new_and_missing_rows_are_told(tmp_path: Path) -> None:
     found = compared(tmp_path, [record("test_a"), record("test_b")], [record("test_b"), record("test_c")])
     assert [one.law for one in found.missing] == ["test_a"]
     assert [one.law for one in found.appeared] == ["test_c"]
-    assert found.same == 1 and found.exit_code == 0
+    assert found.same == 1 and found.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("gone", "code"),
+    [
+        (record("test_a"), 1),
+        (record("test_a", verdict="deviation"), 1),
+        (timing("i", 1.0), 1),
+        (control("no scale", "fault", "test_a"), 1),
+        (control("5:1 Add_Sub", "mutant", "test_a"), 0),
+        (record("test_a", verdict="fail"), 0),
+        (record("test_a", verdict="unsupported"), 0),
+        (record("test_a", verdict="inconclusive"), 0),
+    ],
+)
+def test_accepted_rows_that_vanish_count_unless_only_a_part_was_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], gone: Record, code: int
+) -> None:
+    found = compared(tmp_path, [gone, record("test_b")], [record("test_b")])
+    assert len(found.missing) == 1 and found.exit_code == code
+    where = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert main(["compare", *where]) == code
+    told = capsys.readouterr().out
+    assert ("1 row accepted before, missing now: exit code 1. With --partial" in told) == bool(code)
+    assert main(["compare", *where, "--partial"]) == 0
+    assert ("not counted (--partial)" in capsys.readouterr().out) == bool(code)
+
+
+def test_a_part_may_be_wrong_all_the_same(tmp_path: Path) -> None:
+    compared(tmp_path, [record("test_a"), record("test_b")], [record("test_b", verdict="fail")])
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--partial"]) == 1
 
 
 def test_figures_have_a_ratio_and_know_whether_they_differ(tmp_path: Path) -> None:

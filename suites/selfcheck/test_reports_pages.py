@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from reports import site
+from reports import prose, site
 from reports.schema import Record
 from suites.selfcheck.reports_synthetic import (
     ATTENTION,
     Page,
     built,
+    control,
     environment,
+    judged,
     page,
     record,
     run,
@@ -39,6 +41,13 @@ def everything() -> list[Record]:
         ),
         record("test_a", implementation="no scale", rejected_by=["test_a"], link="https://x.org", **FAULT),
         record("test_b", implementation="blocked", kind="control", role="variant"),
+        record("test_odd", verdict="fail", looks_like="no scale", agrees_with=["other"]),
+        control("zeros", "null", "test_a"),
+        control("5:1 Add_Sub", "mutant", verdict="fail", message="line 5\n- a + b\n+ a - b"),
+        control("6:1 Add_Sub", "mutant", verdict="deviation", message="line 6\n- c + 0\n+ c - 0", example="It is 0."),
+        judged("assay", "fault", 9, 9),
+        judged("assay", "variant", 1, 9, verdict="fail", message="told"),
+        judged("other", "fault", 5, 9, link="https://y.org"),
         score("m", 0.5, replay="pytest -k score"),
         timing("i", 10.0),
         timing("crowded", 10.0, contended=True),
@@ -80,6 +89,16 @@ def test_nothing_that_a_record_says_becomes_markup(tmp_path: Path) -> None:
         record(ALERT, kind="control", role="fault", rejected_by=[ALERT], **common, **named),
         record(ALERT, kind="control", role="variant", rejected_by=[ALERT], verdict="fail", **common, **named),
         record(ALERT, kind="claim", **common, **named),
+        *(control(ALERT, role, ALERT, verdict="fail", **common, **named) for role in ("null", "mutant")),
+        *(control(f"{ALERT}2", "mutant", verdict=verdict, **common, concept=ALERT) for verdict in verdicts),
+        *(
+            judged(rule, role, 4, 9, **{**common, "dtype": dtype}, concept=ALERT)
+            for rule in ("assay", ALERT)
+            for role in ("fault", "variant")
+            for dtype in ("float32", ALERT)
+        ),
+        record(ALERT, kind="power", metric="flake rate", value=0.0, high=0.1, n=9, **common, **named),
+        record(f"{ALERT}odd", verdict="fail", looks_like=ALERT, agrees_with=[ALERT], **common, **named),
         *(record(ALERT, kind="throughput", metric=ALERT, value=value, **common, **named) for value in (1.0, None)),
         record(ALERT, kind="accuracy", metric=ALERT, value=1.0, **common, task=ALERT, model=ALERT),
         record(ALERT, kind="accuracy", metric=ALERT, verdict="error", **common, task=ALERT, model=f"{ALERT}2"),
@@ -96,12 +115,13 @@ def test_nothing_that_a_record_says_becomes_markup(tmp_path: Path) -> None:
     )  # fmt: skip
     folder = built(tmp_path, records, run(ALERT, command=ALERT, environment=hostile, concepts=[told]))
     shown = list(folder.rglob("*.html"))
-    assert len(shown) == 4
+    assert len(shown) == 6
     for path in shown:
         found = Page(path)
         assert found.tags.count("script") == 1 and "img" not in found.tags
         assert not [address for address in found.addresses if re.search("javascript|secret|<", address)]
         assert "alert(1)" in path.read_text()
+    assert "faults let through" in text(folder / "rules.html") and "9 runs" in text(folder / "power.html")
     for path in [*shown, folder / "leaderboard.md"]:
         assert ALERT not in path.read_text()
 
@@ -132,6 +152,8 @@ def test_control_characters_are_spelt_out(tmp_path: Path) -> None:
         ([record(verdict="fail", implementation="x" * 400)], "1 not kept", "How good is it?"),
         ([record(verdict="unsupported")], "unsupported", "Not kept"),
         ([record(implementation="f", **FAULT)], "faults rejected", "Is it right?"),
+        ([judged("assay", "fault", 1, 2)], "Power", "Is it right?"),
+        ([control("m", "mutant", verdict="inconclusive")], "1 mutant cannot be imported", "Is it right?"),
         ([record(kind="claim")], "Claims", "Is it right?"),
         ([record(concept="../../etc/passwd")], "Is it right?", "How good is it?"),
         ([record(f"test_{n}", implementation=f"i{n % 30}") for n in range(300)], "Is it right?", "Not kept"),
@@ -188,3 +210,49 @@ def test_tex_becomes_mathml_and_broken_tex_stays_readable(tmp_path: Path) -> Non
     assert content.count("<math") == 3 and "<mi>softmax</mi>" in content and "<mfrac>" in content
     assert r'<code class="tex">\frac{</code>' in content
     assert re.search("<td>.*<math", content)
+
+
+@pytest.mark.parametrize(
+    ("tex", "below"),
+    [
+        (r"\argmin_x f", "arg\u2009min"),
+        (r"\arg\max_x f", "arg\u2009max"),
+        (r"\operatorname*{arg\,max}_x f", "arg\u2009max"),
+        (r"\mathop{\mathrm{argmin}}_x f", "arg\u2009min"),
+        (r"\max_x f", "max"),
+        (r"\lim_x f", "lim"),
+        (r"\operatorname*{softmax}_x f", "softmax"),
+    ],
+)
+def test_what_an_operator_runs_over_stands_below_it(tex: str, below: str) -> None:
+    shown = str(prose.math(tex, display=True))
+    assert re.search(rf"<munder><mi[^>]*>{below}</mi>(<mrow>)?<mi>x</mi>(</mrow>)?</munder><mspace", shown)
+    assert "munder" not in prose.math(tex)
+    assert "<msub><mi>softmax</mi>" in prose.math(r"\operatorname{softmax}_x f", display=True)
+    assert "ReLU6" in prose.math(r"\operatorname{ReLU6}(x)")
+
+
+def test_the_reference_is_the_suspect_where_others_agree_against_it(tmp_path: Path) -> None:
+    rows = [
+        record("test_a", implementation="one", verdict="fail", agrees_with=["two"], looks_like="scaled twice"),
+        record("test_b", implementation="two", verdict="fail", agrees_with=["one"]),
+        record("test_a", implementation="three", verdict="fail", agrees_with=[]),
+    ]
+    folder = built(tmp_path, rows)
+    said = "one and two agree against it"
+    for name in ("index.html", "failures.html", f"concepts/{ATTENTION}.html"):
+        assert f"The reference is the suspect. {said}" in text(folder / name).replace(f"{ATTENTION} : ", "")
+    own = (folder / "concepts" / f"{ATTENTION}.html").read_text()
+    assert own.count('<p class="suspect">') == 2 and "Looks like: <b>scaled twice</b>" in own
+    assert (folder / "index.html").read_text().count("reference suspect</a>") == 2
+    assert said in (folder / "leaderboard.md").read_text()
+    assert "suspect" not in text(built(tmp_path / "calm", rows[2:]) / "index.html")
+
+
+def test_one_is_not_some(tmp_path: Path) -> None:
+    folder = built(tmp_path, [record(verdict="deviation", n=1)])
+    for path in [*folder.rglob("*.html"), folder / "leaderboard.md"]:
+        found = re.search(
+            r"(?<![\d.,/])(?<!/ )\b1 (runs|records|rows|laws|implementations|examples|deviations)\b", text(path)
+        )
+        assert not found, f"{path.name}: {found}"

@@ -15,7 +15,7 @@ from reports.collection import collect
 from reports.ranks import better, overlap, shared_ranks
 from reports.schema import Record
 from reports.tables import Report
-from suites.selfcheck.reports_synthetic import score, timing, write
+from suites.selfcheck.reports_synthetic import record, score, timing, write
 
 spans = st.tuples(st.integers(0, 30), st.integers(0, 6)).map(lambda pair: (float(pair[0]), float(pair[0] + pair[1])))
 
@@ -94,6 +94,19 @@ def test_scores_of_different_machines_are_ranked_together_and_say_so(tmp_path: P
     [found] = board(tmp_path, "accuracy", [score("m", 0.5), score("m", 0.6, environment="e2", dtype="bfloat16")])
     assert [entry.row.where for entry in found.ranked] == [["bfloat16", "E2"], ["E1"]]
     assert found.apart
+
+
+def test_a_model_that_could_not_be_asked_is_a_line_among_the_others(tmp_path: Path) -> None:
+    refused = record(None, kind="accuracy", task="search", model="broken", verdict="error", message="no weights")
+    alone = record(None, kind="accuracy", task="sums", model="broken", verdict="error", message="no weights")
+    rows = [score("m", 0.5, settings={"k": 1}), score("m", 0.6, metric="mrr"), refused, alone]
+    found = board(tmp_path, "accuracy", rows)
+    names = [(one.subject, one.metric, [entry.row.name for entry in one.entries]) for one in found]
+    assert names == [
+        ("search", "mrr", ["m", "broken"]),
+        ("search", "ndcg@10", ["m", "broken"]),
+        ("sums", "–", ["broken"]),
+    ]
 
 
 def test_bars_stay_on_their_axis(tmp_path: Path) -> None:
