@@ -167,7 +167,10 @@ class Pages:
             laws=laws,
             names=sorted({row.name for row in judged}),
             tally=Tally.of(judged),
-            failures={name: [row for row in found if row.subject == id] for name, found in report.failures().items()},
+            failures={
+                name: [row for row in found if row.subject == id and row.record.kind != "control"]
+                for name, found in report.failures().items()
+            },
             controls=controls(report, id),
             suspicions=report.suspicions(id),
             boards=boards(report, "throughput", id),

@@ -193,9 +193,14 @@ class Report:
     def suspicions(self, concept: str | None = None) -> list[Suspicion]:
         """Where implementations of several libraries agree against the reference, those that agree together."""
         rows = [row for row in self.rows if _suspects(row) and concept in (None, row.subject)]
-        camps = grouped(rows, lambda row: (row.subject, frozenset((row.name, *(row.record.agrees_with or ())))))
+        found = [
+            (subject, law, camp)
+            for (subject, law), same in grouped(rows, lambda row: (row.subject, row.what or "–")).items()
+            for camp in _camps(same)
+        ]
+        camps = grouped(found, lambda one: (one[0], frozenset(one[2])))
         return [
-            Suspicion(subject, sorted(names), sorted({row.what or "–" for row in same}), same[0].anchor)
+            Suspicion(subject, sorted(names), sorted({law for _, law, _ in same}), next(iter(same[0][2].values())))
             for (subject, names), same in camps.items()
         ]
 
@@ -212,6 +217,19 @@ class Report:
             "inconclusive": [row for row in shown if row.record.verdict == "inconclusive"],
             "unsupported": [row for row in shown if row.record.verdict == "unsupported"],
         }
+
+
+def _camps(rows: list[Row]) -> list[dict[str, str]]:
+    """Those that agree with each other under one law, each with the anchor of a row that says so."""
+    camps: list[dict[str, str]] = []
+    for row in rows:
+        camp = dict.fromkeys((row.name, *(row.record.agrees_with or ())), row.anchor)
+        apart = [other for other in camps if not other.keys() & camp.keys()]
+        for other in camps:
+            if other not in apart:
+                camp = other | camp
+        camps = [*apart, camp]
+    return camps
 
 
 def _suspects(row: Row) -> bool:

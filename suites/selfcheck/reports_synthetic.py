@@ -87,7 +87,7 @@ def built(tmp_path: Path, records: list[Record], of: Run | None = None) -> Path:
 
 def text(path: Path) -> str:
     """What a reader sees, on one line."""
-    found = re.sub(r"<(style|script)>.*?</\1>", "", path.read_text(), flags=re.DOTALL)
+    found = re.sub(r"<wbr>|<(style|script)>.*?</\1>", "", path.read_text(), flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]*>", " ", found).split())
 
 
