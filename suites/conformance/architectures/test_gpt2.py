@@ -96,7 +96,6 @@ def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn,
     judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
 
 
-@judge.every_dtype
 @given(drawn=inputs(at_least=2), data=st.data())
 def test_loss_counts_what_the_mask_hides(implementation, drawn, data):
     """Pit: only labels of -100 are left out; a mask alone hides tokens from others, it does not unask for them."""
