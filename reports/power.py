@@ -19,7 +19,7 @@ DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Flakes:
-    """How often laws reject what is right, over many seeds."""
+    """How often laws that draw inputs reject what is right, over many seeds."""
 
     bound: float
     """the largest upper bound of any law"""
@@ -144,7 +144,7 @@ def newest_draw(report: Report) -> list[Row]:
 
     kept: list[Row] = []
     for same in grouped(rows, place).values():
-        newest = max(same, key=lambda row: row.record.time.timestamp()).record
+        newest = _newest(same).record
         last = [row for row in same if (row.record.run, row.record.settings) == (newest.run, newest.settings)]
         kept += last
     return kept
@@ -182,6 +182,10 @@ def _counted(report: Report, *metrics: str) -> list[Row]:
     return [row for row in report.kind("power") if row.record.metric in metrics]
 
 
+def _newest(rows: list[Row]) -> Row:
+    return max(rows, key=lambda row: row.record.time.timestamp())
+
+
 def _order(dtype: str | None) -> tuple[int, str]:
     return DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype or ""
 
@@ -194,7 +198,8 @@ def _laws(report: Report, id: str, rows: list[Row]) -> int | None:
 
 
 def _flakes(rows: list[Row]) -> Flakes | None:
-    bounded = [row for row in rows if row.record.high is not None and row.record.n]
+    last = list(map(_newest, grouped(rows, lambda row: (row.record.law, row.parameters, *row.where)).values()))
+    bounded = [row for row in last if row.record.high is not None and row.record.n]
     if not bounded:
         return None
     worst = max(bounded, key=lambda row: row.record.high or 0.0)
@@ -203,7 +208,7 @@ def _flakes(rows: list[Row]) -> Flakes | None:
         law=worst.record.law or "–",
         laws=len({row.record.law for row in bounded}),
         runs=min(row.record.n or 0 for row in bounded),
-        seen=sum(round((row.record.value or 0.0) * (row.record.n or 0)) for row in bounded),
+        seen=sum(round((row.record.value or 0.0) * (row.record.n or 0)) for row in last),
     )
 
 

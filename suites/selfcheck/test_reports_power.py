@@ -67,8 +67,9 @@ def test_nulls_and_mutants_stand_in_the_tables_of_controls(tmp_path: Path) -> No
     assert "a null implementation that no law rejected" in failures and "a mutant that no law rejected" in failures
 
 
-def flakes(law: str, value: float, high: float, n: int) -> Record:
-    return record(law, kind="power", implementation="assay", metric="flake rate", value=value, high=high, n=n)
+def flakes(law: str, value: float, high: float, n: int, **fields: Any) -> Record:
+    plain: dict[str, Any] = dict(kind="power", implementation="assay", metric="flake rate", value=value)
+    return record(law, **plain, high=high, n=n, **fields)
 
 
 def test_a_row_of_power_has_every_denominator(tmp_path: Path) -> None:
@@ -82,7 +83,8 @@ def test_a_row_of_power_has_every_denominator(tmp_path: Path) -> None:
         control("blocked", "variant"),
         control("zeros", "null", "test_a"),
         *MUTANTS,
-        flakes("test_a", 0.0, 0.003, 1000),
+        flakes("test_a", 0.0, 0.9, 4),
+        flakes("test_a", 0.0, 0.003, 1000, minutes=1, settings={"seeds": 9}),
         flakes("test_b", 0.01, 0.02, 400),
     ]
     [row] = power(report(tmp_path / "own", rows))
@@ -121,6 +123,8 @@ def test_what_was_not_run_is_a_dash(tmp_path: Path) -> None:
     folder = built(tmp_path, [control("one", "fault", "test_a")])
     assert re.search(rf"{re.escape(ATTENTION)} – 1 / 1 – – – – – –", text(folder / "power.html"))
     assert f"| {ATTENTION} | – | 1 / 1 | – | – | – | – | – | – |" in (folder / "leaderboard.md").read_text()
+    both = [control("one", "fault", "test_a"), control("one", "fault", "test_a", concept="losses.other")]
+    assert "All 2 concepts – 2 / 2 – – – – – –" in text(built(tmp_path / "both", both) / "power.html")
     empty = built(tmp_path / "empty", [])
     assert "Nothing was run" in text(empty / "power.html") and "No judge" in text(empty / "rules.html")
 
