@@ -251,6 +251,14 @@ def test_the_reference_is_the_suspect_where_others_agree_against_it(tmp_path: Pa
     assert "suspect" not in text(built(tmp_path / "calm", rows[3:]) / "index.html")
 
 
+def test_those_who_agree_under_one_law_are_named_together(tmp_path: Path) -> None:
+    pairs = [("one", "two"), ("three", "two"), ("four", "five")]
+    rows = [record("test_a", implementation=name, verdict="fail", agrees_with=[other]) for name, other in pairs]
+    shown = text(built(tmp_path, rows) / "index.html")
+    assert shown.count("The reference is the suspect.") == 2
+    assert "one, three and two agree" in shown and "five and four agree" in shown
+
+
 def test_one_is_not_some(tmp_path: Path) -> None:
     folder = built(tmp_path, [record(verdict="deviation", n=1)])
     for path in [*folder.rglob("*.html"), folder / "leaderboard.md"]:

@@ -186,6 +186,15 @@ def test_only_the_newest_draw_of_a_concept_counts(tmp_path: Path, settings: dict
     assert rates(table) == {"assay float32": ("1 / 8", "None"), "other float32": ("7 / 8", "None")}
 
 
+def test_labels_of_points_in_one_corner_stay_in_the_picture(tmp_path: Path) -> None:
+    names = ["assay", *(f"rule {number}" for number in range(9))]
+    rows = [judged(name, "fault", 20, 20) for name in names] + [judged(name, "variant", 0, 20) for name in names]
+    [panel] = panels(rules(report(tmp_path, rows))[0])
+    labels = [point.label for point in panel.points]
+    assert labels[-1] == Panel.BOTTOM and labels[0] == Panel.BOTTOM - 9 * Panel.PITCH
+    assert {(point.x, point.y) for point in panel.points} == {(Panel.LEFT, Panel.BOTTOM)}
+
+
 def test_the_picture_has_a_point_and_a_label_for_each_rule(tmp_path: Path) -> None:
     names = ["assay", *(f"rule {number}" for number in range(13))]
     rows = [judged(name, role, number, 20) for number, name in enumerate(names) for role in ("fault", "variant")]
