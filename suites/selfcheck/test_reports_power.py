@@ -169,7 +169,7 @@ def test_rules_are_counted_over_all_concepts_and_for_each(tmp_path: Path) -> Non
         "",
         "",
     ]
-    assert {row["source"] for row in data if row["rule"] == "other"} == {"https://x.org"}
+    assert {row["source"] for row in data if (row["concept"], row["rule"]) == ("all", "other")} == {"https://x.org"}
     assert "47.5 % of 40, 30.0 % of 10" in (folder / "leaderboard.md").read_text()
 
 
