@@ -69,12 +69,14 @@ def scaled_dot_product(
     `causal` lets query `i` attend to key `j` only if `j - s <= i - t`: the last query is aligned with the last key.
     `scale` multiplies the scores and is `1 / sqrt(d)` unless given. A row that may attend to nothing is 0.
 
-    Raises `ValueError` for widths, lengths or a mask that do not fit together.
+    Raises `ValueError` for widths, lengths or a mask that do not fit together, and for no width without a scale.
     """
     t, d = query.shape[-2:]
     s = key.shape[-2]
-    if key.shape[-1] != d or d == 0:
-        raise ValueError(f"query and key must have one width of at least 1, got {d} and {key.shape[-1]}")
+    if key.shape[-1] != d:
+        raise ValueError(f"query and key must have one width, got {d} and {key.shape[-1]}")
+    if d == 0 and scale is None:
+        raise ValueError("query and key have no width, so there is no 1 / sqrt(width): give a scale")
     if value.shape[-2] != s:
         raise ValueError(f"key and value must have one length, got {s} and {value.shape[-2]}")
     if mask is not None and mask.dtype != torch.bool:

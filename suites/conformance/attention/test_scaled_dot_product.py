@@ -323,3 +323,17 @@ def test_bad_input_raises(implementation: Implementation, wrong: str) -> None:
         judge.rejects(implementation, query, key, value, mask=torch.ones(shapes["mask"], dtype=torch.bool))
     else:
         judge.rejects(implementation, query, key, value)
+
+
+def test_no_width_matches_all_alike(implementation: Implementation) -> None:
+    """Queries and keys of width 0 score 0 everywhere, so each query takes the mean; without a scale they raise."""
+    problem = Problem((2,), t=3, s=5, d=1, v=2, regime="normal", seed=0)
+    query, key = problem.query[..., :0], problem.key[..., :0]
+    judge.agree(implementation, query, key, problem.value, scale=1.0)
+    judge.rejects(implementation, query, key, problem.value)
+
+
+def test_agrees_on_wide_heads_and_many_keys(implementation: Implementation) -> None:
+    """Values are the reference's beyond 256 features and keys, where tiles end and small integers too."""
+    problem = Problem((1,), t=3, s=300, d=300, v=5, regime="normal", seed=0)
+    judge.agree(implementation, problem.query, problem.key, problem.value)
