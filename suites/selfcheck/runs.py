@@ -75,6 +75,8 @@ def start(folder: Path, *args: str, plugin: str = "", **env: str) -> subprocess.
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # What a shell started in the background ignores it, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

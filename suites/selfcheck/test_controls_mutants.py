@@ -98,7 +98,8 @@ SURVIVES = (
     "scale = 1 / math.sqrt(d) if scale is None else scale",
     "scale = 2 / math.sqrt(d) if scale is None else scale",
 )
-REJECTED = ("if key.shape[-1] != d or d == 0:", "if key.shape[-1] == d or d == 0:")
+LINE = concept("attention.scaled_dot_product").source.partition(SURVIVES[0])[0].count("\n") + 1
+REJECTED = ("if key.shape[-1] != d:", "if key.shape[-1] == d:")
 EXPLAINED = ("if causal:", "if not causal:")
 CHANGES = f"""
 import sys
@@ -146,7 +147,7 @@ def test_a_mutant_that_survives_turns_the_run_red(mutated: Finished) -> None:
     assert mutated.code == pytest.ExitCode.TESTS_FAILED, mutated.output
     record = mutant(mutated, SURVIVES)
     assert (record["role"], record["verdict"], record["rejected_by"]) == ("mutant", "fail", [])
-    assert f"survived: line 83\n    - {SURVIVES[0]}\n    + {SURVIVES[1]}\n" in mutated.output
+    assert f"survived: line {LINE}\n    - {SURVIVES[0]}\n    + {SURVIVES[1]}\n" in mutated.output
 
 
 @pytest.mark.xdist_group("runs")

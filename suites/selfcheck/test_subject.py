@@ -125,9 +125,13 @@ def test_gradients_flow_through_it() -> None:
 @pytest.fixture
 def listening() -> Iterator[None]:
     """As in a run, whoever listened before."""
+    before, handler = limits._listening, signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     limits.listen()
     yield
     limits.stop_listening()
+    signal.signal(signal.SIGINT, handler)
+    limits._listening = before
 
 
 def test_a_keyboard_interrupt_that_is_made_up_is_an_error(listening: None) -> None:
