@@ -9,6 +9,7 @@ pytest_plugins = (
     "fixtures.plugin.workers",
     "fixtures.plugin.selection",
     "fixtures.plugin.verdicts",
+    "fixtures.plugin.of_the_suite",
     "fixtures.plugin.controls",
     "fixtures.plugin.calibration",
     "fixtures.plugin.flakes",
