@@ -212,7 +212,7 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 ONCE_A_LAW: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "Python's seed": (lambda: random.seed(5), random.getstate),
     "NumPy's seed": (lambda: numpy.random.seed(5), lambda: str(numpy.random.get_state())),
-    "Ctrl-C": (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), lambda: signal.getsignal(signal.SIGINT)),
+    "Ctrl-C": (lambda: signal.signal(signal.SIGINT, lambda *_: None), lambda: signal.getsignal(signal.SIGINT)),
 }
 
 
