@@ -33,16 +33,7 @@ trained with. All five satisfy $f(x) - f(-x) = x$ and have slope $\tfrac12$ at 0
 | `silu` | $x\,\sigma(x)$ | Llama, Mamba | `swish` |
 | `softplus` | $\ln(1 + e^x)$ | Mamba (step sizes) | |
 
-Who has only some of them raises for the others what says so, and those laws are `unsupported`:
-
-```python
-from fixtures.implementations import Unsupported
-
-def my_gelu(x, *, name):
-    if name != "gelu":
-        raise Unsupported("gelu only")
-    ...
-```
+An implementation may have only some of them (see the README on what is not supported).
 
 ## Papers
 
