@@ -46,8 +46,8 @@ class Finished:
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    """The complete lines of the one run whose records are in `folder`."""
-    lines = [path.read_text(encoding="utf-8").splitlines(keepends=True) for path in folder.rglob("records.jsonl")]
+    """The complete lines of the one run whose records are in `folder`, which the run may be writing to."""
+    lines = [path.read_text(encoding="utf-8").splitlines(keepends=True) for path in folder.glob("*/records.jsonl")]
     assert len(lines) <= 1, f"{len(lines)} runs in {folder}"
     return [json.loads(line) for line in (lines[0] if lines else []) if line.endswith("\n")]
 
