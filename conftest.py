@@ -6,6 +6,7 @@ from fixtures import limits
 
 pytest_plugins = (
     "fixtures.plugin.session",
+    "fixtures.plugin.draws",
     "fixtures.plugin.workers",
     "fixtures.plugin.selection",
     "fixtures.plugin.verdicts",
@@ -71,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--profile",
         choices=["quick", "default", "thorough"],
         default="default",
-        help="how many inputs each law draws; quick and default are derandomized",
+        help="how many inputs each law draws; quick and default are derandomized, thorough tells its --hypothesis-seed",
     )
     group.addoption(
         "--call-timeout",

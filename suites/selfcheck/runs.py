@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,13 +62,17 @@ def environment(**more: str) -> dict[str, str]:
 def start(folder: Path, *args: str, plugin: str = "", **env: str) -> subprocess.Popen[str]:
     """A run that writes its records to `folder`; `plugin` is the source of a pytest plugin that changes something."""
     folder.mkdir(parents=True, exist_ok=True)
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--profile", "quick", f"--records={folder}"]
+    words = ["pytest", "-p", "no:cacheprovider", "--profile", "quick", f"--records={folder}"]
     if plugin:
         (folder / "changes.py").write_text(plugin, encoding="utf-8")
         words += ["-p", "changes"]
         env["PYTHONPATH"] = str(folder)
+    return _started([*words, *args], env)
+
+
+def _started(words: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*words, *args],
+        [sys.executable, "-m", *words],
         cwd=ROOT,
         env=environment(**env),
         stdin=subprocess.DEVNULL,
@@ -92,6 +97,14 @@ def finish(process: subprocess.Popen[str], folder: Path) -> Finished:
 
 def run(folder: Path, *args: str, plugin: str = "", **env: str) -> Finished:
     return finish(start(folder, *args, plugin=plugin, **env), folder)
+
+
+def again(record: dict[str, Any], folder: Path) -> Finished:
+    """What a record says to run again, without workers."""
+    words = shlex.split(record["replay"])
+    assert words[0] == "pytest"
+    options = shlex.join([f"--records={folder}", "-p", "no:cacheprovider", "-p", "no:xdist"])
+    return finish(_started(words, {"PYTEST_ADDOPTS": options}), folder)
 
 
 def wait_until(happened: Callable[[], Any], what: str, seconds: float = 60) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from fixtures.concepts import ROOT
-from suites.selfcheck.runs import ATTENTION, LAWS, Finished, environment, finish, once, run
+from suites.selfcheck.runs import ATTENTION, LAWS, Finished, again, once, run
 
 pytestmark = [
     pytest.mark.xdist_group("runs"),
@@ -200,22 +197,11 @@ def test_after_three_laws_that_hang_the_rest_is_recorded_without_a_try(judged: F
 
 def test_the_replay_command_fails_again_with_the_same_example(judged: Finished, tmp_path: Path) -> None:
     wrong = next(r for r in judged.records if r["implementation"] == "is_wrong")
-    words = shlex.split(wrong["replay"])
-    assert words[0] == "pytest"
-    assert words[-4:] == ["--profile", "quick", "--call-timeout", "1"], "or other inputs would be drawn"
-    options = f"--records={tmp_path} -p no:cacheprovider -p no:xdist"
-    process = subprocess.Popen(
-        [sys.executable, "-m", *words],
-        cwd=ROOT,
-        env=environment(PYTEST_ADDOPTS=options),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    again = finish(process, tmp_path)
-    assert again.code == pytest.ExitCode.TESTS_FAILED, again.output
-    (record,) = again.records
+    last = shlex.split(wrong["replay"])[-4:]
+    assert last == ["--profile", "quick", "--call-timeout", "1"], "or other inputs would be drawn"
+    repeated = again(wrong, tmp_path)
+    assert repeated.code == pytest.ExitCode.TESTS_FAILED, repeated.output
+    (record,) = repeated.records
     same = ("implementation", "law", "dtype", "verdict", "message", "example", "node", "noise", "n", "replay")
     assert {key: record[key] for key in same} == {key: wrong[key] for key in same}
 
