@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.token_ids import lengths, row_lengths, token_ids, visibility
-from fixtures.strategies.weights import Bert, models
+from fixtures.strategies.weights import LARGE, Bert, large, models
 from fixtures.subject import Unsupported
 from fixtures.zoo import minilm
 
@@ -44,7 +44,7 @@ def test_every_hidden_state_agrees(implementation, drawn):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
-@given(drawn=inputs(), data=st.data())
+@given(drawn=inputs(segments=5), data=st.data())
 def test_agrees_with_segments_and_positions(implementation, drawn, data):
     """Segments and positions of the caller's choice pick rows of their tables."""
     model, ids = drawn
@@ -57,6 +57,13 @@ def test_agrees_with_segments_and_positions(implementation, drawn, data):
 def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
     model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_agree(implementation, what):
+    """What is right for few tokens, texts, words, layers and heads is right for many."""
+    model, ids = large(Bert, what)
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
@@ -140,6 +147,30 @@ def test_gradients_of_every_parameter_agree(implementation, drawn):
     judge.agree_gradients(implementation, model.weights, ids, **model.scalars)
 
 
+@given(drawn=ample_inputs(), data=st.data())
+def test_padded_texts_teach_what_they_teach_alone(implementation, drawn, data):
+    """The gradient of a padded batch is that of its texts one by one."""
+    model, ids = drawn
+    tokens = data.draw(row_lengths(*ids.shape))
+    mask = (torch.arange(ids.shape[1]) < torch.tensor(tokens)[:, None]).long()
+    weights = {name: w.clone().requires_grad_() for name, w in model.weights.items() if "pooler" not in name}
+
+    def experiment(f):
+        padded = f(weights, ids, attention_mask=mask, **model.scalars)
+        alone = [f(weights, ids[i : i + 1, :n], **model.scalars) for i, n in enumerate(tokens)]
+        together = [padded[:, i : i + 1, :n] for i, n in enumerate(tokens)]
+        return gradients(together, weights), gradients(alone, weights)
+
+    judge.holds(implementation, experiment)
+
+
+def gradients(outputs, weights):
+    """Those of the outputs under random cotangents."""
+    generator = torch.Generator().manual_seed(0)
+    cotangents = [torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x) for x in outputs]
+    return torch.autograd.grad(outputs, list(weights.values()), cotangents)
+
+
 @given(drawn=inputs(), data=st.data())
 def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
     """A text gives the same hidden states alone and in a padded batch, whatever the padding tokens are."""
@@ -165,6 +196,21 @@ def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
     def experiment(f):
         masked = f(model.weights, ids, attention_mask=mask, **model.scalars)
         return masked[:, :, kept], f(model.weights, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(at_least=2, batch=1, layers=1), data=st.data())
+def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
+    """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""
+    model, ids = drawn
+    loud = {name: w * 1000 if ".query." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(loud, ids, attention_mask=mask, **model.scalars)
+        return masked[:, :, kept], f(loud, ids[:, kept], position_ids=kept[None], **model.scalars)
 
     judge.holds(implementation, experiment)
 
@@ -229,6 +275,19 @@ def test_a_bias_on_the_keys_changes_nothing(implementation, drawn, factor):
 
     def experiment(f):
         return f(model.weights, ids, **model.scalars), f(biased, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_norms_do_not_see_a_constant(implementation, drawn):
+    """A constant in all features of what is normalised changes nothing. Pit: mean square minus squared mean."""
+    model, ids = drawn
+    before_a_norm = ("word_embeddings.weight", "output.dense.bias")
+    lifted = {name: w + 10_000 if name.endswith(before_a_norm) else w for name, w in model.weights.items()}
+
+    def experiment(f):
+        return f(lifted, ids, **model.scalars), f(model.weights, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.token_ids import different_ids, lengths, row_lengths, token_ids, visibility
-from fixtures.strategies.weights import Gpt2, models
+from fixtures.strategies.weights import LARGE, Gpt2, large, models
 
 
 @st.composite
@@ -78,6 +78,13 @@ def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
 def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
     model, ids = drawn
+    judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_agree(implementation, what):
+    """What is right for few tokens, texts, words, layers and heads is right for many."""
+    model, ids = large(Gpt2, what)
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
@@ -209,14 +216,24 @@ def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
 def test_cached_decoding_agrees(implementation, drawn, data):
     """Pit: a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
     model, ids = drawn
-    sizes = data.draw(chunks(ids.shape[1]))
+    judge.holds(implementation, in_chunks(model, ids, data.draw(chunks(ids.shape[1]))))
+
+
+def test_decoding_goes_on_after_a_long_past(implementation):
+    """A past of a thousand tokens is remembered from the first to the last."""
+    model, ids = large(Gpt2, "text")
+    judge.holds(implementation, in_chunks(model, ids, [ids.shape[1] - 5, 1, 3, 1]))
+
+
+def in_chunks(model, ids, sizes):
+    """The experiment that reads a text in pieces, its past in the cache, and in one pass."""
 
     def experiment(f):
         cache: list = []
         pieces = [f(model.weights, piece, cache=cache, **model.scalars) for piece in ids.split(sizes, dim=1)]
         return torch.cat(pieces, dim=1), f(model.weights, ids, **model.scalars)
 
-    judge.holds(implementation, experiment)
+    return experiment
 
 
 @given(drawn=inputs(at_least=2), data=st.data())
@@ -252,9 +269,10 @@ def test_gradients_of_every_parameter_agree(implementation, drawn):
 @judge.every_dtype
 @given(drawn=ample_inputs(), data=st.data())
 def test_gradients_of_the_loss_agree(implementation, drawn, data):
-    """What training follows: the gradient of the loss in every parameter."""
+    """What training follows: the gradient of the loss in every parameter, some tokens hidden and some not asked for."""
     model, ids = drawn
-    judge.agree_gradients(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
+    options = {"attention_mask": data.draw(visibility(*ids.shape)), "labels": data.draw(labels(ids))}
+    judge.agree_gradients(implementation, model.weights, ids, **options, **model.scalars)
 
 
 @given(drawn=inputs(tied=True))
@@ -323,6 +341,34 @@ def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
     def experiment(f):
         masked = f(model.weights, ids, attention_mask=mask, **model.scalars)
         return masked[:, kept], f(model.weights, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(at_least=2, batch=1, layers=1), data=st.data())
+def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
+    """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""
+    model, ids = drawn
+    thirds = torch.tensor([1000.0, 1.0, 1.0], dtype=torch.float64).repeat_interleave(model.d)
+    loud = {name: w * thirds if ".c_attn." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(loud, ids, attention_mask=mask, **model.scalars)
+        return masked[:, kept], f(loud, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_norms_do_not_see_a_constant(implementation, drawn):
+    """A constant in all features goes through to the last norm, which drops it. Pit: mean square minus squared mean."""
+    model, ids = drawn
+    lifted = {name: w + 10_000 if name.endswith("wpe.weight") else w for name, w in model.weights.items()}
+
+    def experiment(f):
+        return f(lifted, ids, **model.scalars), f(model.weights, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
 
