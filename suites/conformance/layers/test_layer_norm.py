@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fixtures import judge
+from fixtures.experiments import alone_and_among_others
 from fixtures.strategies.rows import PAST_A_BLOCK, REGIMES, WIDTHS, Regime, Rows, rows
 from fixtures.subject import Subject as Implementation
 
@@ -164,15 +164,7 @@ def test_a_constant_row_gives_the_bias(implementation: Implementation, rows: Row
 @given(rows=rows(regimes=VARIED, batches=st.sampled_from([(3,), (33,), (2, 3)]), widths=st.sampled_from([3, 8, 33])))
 def test_rows_do_not_see_each_other(implementation: Implementation, rows: Rows) -> None:
     """Each row gives what it gives alone, wherever it stands in the batch."""
-    n = math.prod(rows.batch)
-    some, flat = [0, n // 2, n - 1], rows.x.reshape(n, rows.d)
-    judge.holds(
-        implementation,
-        lambda f: (
-            torch.stack([f(flat[i], rows.weight, eps=rows.eps) for i in some]),
-            f(rows.x, rows.weight, eps=rows.eps).reshape(n, rows.d)[some],
-        ),
-    )
+    judge.holds(implementation, lambda f: alone_and_among_others(lambda x: f(x, rows.weight, eps=rows.eps), rows.x))
 
 
 @given(rows=rows(regimes=VARIED, widths=st.sampled_from([3, 16, 33, 130])))
@@ -191,8 +183,7 @@ def test_features_permute_with_their_weights(implementation: Implementation, row
 @given(rows=rows(regimes=VARIED, widths=SEVERAL, batches=st.sampled_from([(3,), (2, 3)])))
 def test_memory_layout_does_not_matter(implementation: Implementation, rows: Rows) -> None:
     """Transposed rows and strided weights give what contiguous ones give."""
-    x = rows.x.transpose(0, -1).contiguous().transpose(0, -1)
-    weight = torch.stack([rows.weight, -rows.bias], dim=-1)[..., 0]
+    x, weight = rows.scattered
     judge.agree(implementation, x, weight, eps=rows.eps)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import alone_and_among_others
 from fixtures.strategies.rows import PAST_A_BLOCK, WIDTHS, Regime, Rows, rows
 from fixtures.subject import Subject as Implementation
 
@@ -122,15 +123,7 @@ def test_a_row_of_zeros_is_zero(implementation: Implementation, rows: Rows, eps:
 @given(rows=rows(batches=st.sampled_from([(3,), (33,), (2, 3)]), widths=st.sampled_from([1, 2, 8, 33])))
 def test_rows_do_not_see_each_other(implementation: Implementation, rows: Rows) -> None:
     """Each row gives what it gives alone, wherever it stands in the batch."""
-    n = math.prod(rows.batch)
-    some, flat = [0, n // 2, n - 1], rows.x.reshape(n, rows.d)
-    judge.holds(
-        implementation,
-        lambda f: (
-            torch.stack([f(flat[i], rows.weight, eps=rows.eps) for i in some]),
-            f(rows.x, rows.weight, eps=rows.eps).reshape(n, rows.d)[some],
-        ),
-    )
+    judge.holds(implementation, lambda f: alone_and_among_others(lambda x: f(x, rows.weight, eps=rows.eps), rows.x))
 
 
 @given(rows=rows(widths=st.sampled_from([2, 3, 16, 33, 130])))
@@ -149,8 +142,7 @@ def test_features_permute_with_their_weights(implementation: Implementation, row
 @given(rows=rows(batches=st.sampled_from([(3,), (2, 3)])))
 def test_memory_layout_does_not_matter(implementation: Implementation, rows: Rows) -> None:
     """Transposed rows and strided weights give what contiguous ones give."""
-    x = rows.x.transpose(0, -1).contiguous().transpose(0, -1)
-    weight = torch.stack([rows.weight, -rows.bias], dim=-1)[..., 0]
+    x, weight = rows.scattered
     judge.agree(implementation, x, weight, eps=rows.eps)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import alone_and_among_others
 from fixtures.strategies.scores import SHORT, Regime, Scores, scores
 from fixtures.subject import ImplementationError
 from fixtures.subject import Subject as Implementation
@@ -151,15 +152,7 @@ def test_columns_permute(implementation: Implementation, problem: Scores) -> Non
 @given(problem=scores(batches=st.sampled_from([(3,), (33,), (2, 3)]), lengths=SHORT))
 def test_rows_do_not_see_each_other(implementation: Implementation, problem: Scores) -> None:
     """Each row gives what it gives alone, wherever it stands and however far the others lie from it."""
-    n = math.prod(problem.batch)
-    some, flat = [0, n // 2, n - 1], problem.scores.reshape(n, problem.n)
-    judge.holds(
-        implementation,
-        lambda f: (
-            torch.stack([f(flat[i]) for i in some]),
-            f(problem.scores).reshape(n, problem.n)[some],
-        ),
-    )
+    judge.holds(implementation, lambda f: alone_and_among_others(f, problem.scores))
 
 
 @given(problem=scores(batches=st.sampled_from([(3,), (2, 3)])))
