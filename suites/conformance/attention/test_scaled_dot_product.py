@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -333,7 +334,18 @@ def test_no_width_matches_all_alike(implementation: Implementation) -> None:
     judge.rejects(implementation, query, key, problem.value)
 
 
-def test_agrees_on_wide_heads_and_many_keys(implementation: Implementation) -> None:
-    """Values are the reference's beyond 256 features and keys, where tiles end and small integers too."""
-    problem = Problem((1,), t=3, s=300, d=300, v=5, regime="normal", seed=0)
+LARGE: dict[str, dict[str, Any]] = {
+    "keys": {"s": 1030},
+    "queries": {"t": 1030},
+    "features": {"d": 300},
+    "values": {"v": 300},
+    "batch": {"batch": (33, 2)},
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_agrees_where_there_are_many(implementation: Implementation, what: str) -> None:
+    """Values are the reference's beyond 1024 keys, 256 features and 64 heads, where tiles end and small integers too."""
+    sizes: dict[str, Any] = {"batch": (1,), "t": 3, "s": 5, "d": 4, "v": 5} | LARGE[what]
+    problem = Problem(**sizes, regime="normal", seed=0)
     judge.agree(implementation, problem.query, problem.key, problem.value)
