@@ -68,10 +68,11 @@ def test_logits_agree_with_a_head_of_its_own(implementation, drawn):
 
 @given(drawn=inputs(), data=st.data())
 def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
-    """Positions of the caller's choice, repeated or starting anew, pick rows of the table; columns make the mask."""
+    """Positions of the caller's choice, repeated or starting anew, pick rows, which learn; columns make the mask."""
     model, ids = drawn
     positions = data.draw(token_ids(model.positions, *ids.shape))
     judge.agree(implementation, model.weights, ids, position_ids=positions, **model.scalars)
+    judge.agree_gradients(implementation, model.weights, ids, position_ids=positions, **model.scalars)
 
 
 @given(drawn=inputs(layers=12))

@@ -64,6 +64,14 @@ def test_agrees_on_a_vocabulary(implementation: Implementation, batch: Batch) ->
 
 
 @judge.every_dtype
+@VERY_FEW
+@given(batch=batches(rows=st.sampled_from([1000, 4096])))
+def test_agrees_on_many_rows(implementation: Implementation, batch: Batch) -> None:
+    """As many rows as a step of training has: their sum still grows in low precision."""
+    judge.agree(implementation, batch.logits, batch.labels)
+
+
+@judge.every_dtype
 @A_FEW
 @given(batch=batches(ignoring=True))
 def test_gradients_agree(implementation: Implementation, batch: Batch) -> None:
