@@ -32,7 +32,10 @@ def ample_inputs(draw):
 
 @st.composite
 def chunks(draw, length):
-    """Sizes of at least one token that add up to `length`."""
+    """Sizes of at least one token that add up to `length`: a text and then token by token, or any."""
+    if draw(st.booleans(), label="token by token"):
+        read = draw(st.integers(1, length), label="tokens read at once")
+        return [read] + [1] * (length - read)
     cuts = draw(st.lists(st.integers(1, length - 1), unique=True, max_size=4), label="cuts") if length > 1 else []
     edges = [0, *sorted(cuts), length]
     return [after - before for before, after in pairwise(edges)]
