@@ -69,7 +69,8 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Float[Tensor, ""] | Float[Tensor, "n"]:
-    """Cost of `labels` under the softmax of `logits`, in nats and in the dtype of `logits`.
+    """Cost of `labels` under the softmax of `logits`, in nats and in the dtype of `logits` (of half precision, float32
+    is as good).
 
     `reduction` is `"mean"` over the rows that are not ignored, weighted by the class of their label; `"sum"`; or
     `"none"`, which gives the `n` costs, 0 where ignored.

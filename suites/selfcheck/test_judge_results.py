@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor
 
 from fixtures import judge, limits
+from fixtures.concepts import concept
+from fixtures.implementations import Implementation
 from fixtures.judge import Inconclusive, Rejected
-from fixtures.subject import ImplementationError
+from fixtures.subject import ImplementationError, Subject
 from reference.attention.scaled_dot_product import scaled_dot_product
 from suites.selfcheck.subjects import normal, problem, toy
 
@@ -53,6 +56,20 @@ def test_a_result_of_a_wrong_kind_is_rejected_in_plain_words(wrong: str, dtype: 
         judge.agree(toy(call, torch.abs, dtype=dtype), x)
     with pytest.raises((Rejected, ImplementationError), match=message):  # although both sides are the same
         judge.holds(toy(call, torch.abs, dtype=dtype), lambda f: (f(x), f(x)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_only_a_loss_of_half_precision_may_be_wider_than_its_inputs(dtype: str) -> None:
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        wide = torch.promote_types(logits.dtype, torch.float64 if dtype == "float32" else torch.float32)
+        return torch.nn.functional.cross_entropy(logits.to(wide), labels)
+
+    own = concept("losses.cross_entropy")
+    subject = Subject(own, Implementation("mine", own.id, lambda: loss), dtype, "cpu")
+    with contextlib.nullcontext() if dtype == "bfloat16" else pytest.raises(Rejected, match=r"returned torch\.float64"):
+        judge.agree(subject, normal(4, 9), torch.arange(4))
+    with pytest.raises(Rejected, match="the dtype of its inputs"):
+        judge.agree(toy(lambda x: x.abs().double(), torch.abs, dtype=dtype), normal(2, 3))
 
 
 def test_a_result_that_a_law_cannot_work_with_is_the_implementations_error() -> None:
