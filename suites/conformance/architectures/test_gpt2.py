@@ -76,6 +76,7 @@ def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
     positions = data.draw(token_ids(model.positions, *ids.shape))
     judge.agree(implementation, model.weights, ids, position_ids=positions, **model.scalars)
     judge.agree_gradients(implementation, model.weights, ids, position_ids=positions, **model.scalars)
+    judge.agree(implementation, model.weights, ids, **model.scalars)  # forgotten with the call that chose them
 
 
 @given(drawn=inputs(layers=12))
