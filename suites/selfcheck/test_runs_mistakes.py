@@ -192,7 +192,7 @@ def test_laws_that_are_no_python_cost_other_concepts_nothing(tmp_path: Path) -> 
 
     class Half(Concept):
         @property
-        def suite(self) -> Path:
-            return suite
+        def suites(self) -> list[Path]:
+            return [suite]
 
     assert Half("half", tmp_path / "half.py").laws == {}
