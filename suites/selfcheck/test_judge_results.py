@@ -58,6 +58,25 @@ def test_a_result_of_a_wrong_kind_is_rejected_in_plain_words(wrong: str, dtype: 
         judge.holds(toy(call, torch.abs, dtype=dtype), lambda f: (f(x), f(x)))
 
 
+def test_nobody_is_asked_for_what_the_reference_cannot_hold_in_the_working_dtype() -> None:
+    def root_of_square(x: Tensor) -> Tensor:
+        return (x * x).sqrt()
+
+    large = normal(3, 4).abs() + 300
+    with pytest.raises(Inconclusive, match="not finite in float16"):
+        judge.agree(toy(root_of_square, root_of_square, dtype="float16"), large)
+    with pytest.raises(Inconclusive):
+        judge.agree_gradients(toy(root_of_square, root_of_square, dtype="float16"), large)
+    with pytest.raises(Inconclusive, match="not finite in float16"):
+        judge.holds(
+            toy(root_of_square, root_of_square, dtype="float16"), lambda f: (f(large), f(large.flip(0)).flip(0))
+        )
+    judge.agree(toy(torch.abs, root_of_square, dtype="float16"), large)
+    for wrong in (root_of_square, lambda x: x.abs() * math.inf):
+        with pytest.raises(Rejected, match="inf at"):
+            judge.agree(toy(wrong, torch.abs, dtype="float16"), large)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_only_a_loss_of_half_precision_may_be_wider_than_its_inputs(dtype: str) -> None:
     def loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -228,7 +228,8 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         (folder / "mine.py").write_text(TOKENIZER)
         concept = "tokenizers.byte_level_bpe"
         flags = ["--implementation", f"{concept}={folder / 'mine.py'}:Reversing", "--only-implementation", "Reversing"]
-        laws = [f"suites/conformance/tokenizers/test_byte_level_bpe.py::{law}" for law in (CUTS, DECODES)]
+        suite = "suites/conformance/tokenizers/test_byte_level_bpe"
+        laws = [f"{suite}.py::{CUTS}", f"{suite}_agreement.py::{DECODES}"]
         return run(folder, *laws, *flags, "-p", "no:xdist")
 
     return once(tmp_path_factory, "tokenizer", make)
