@@ -71,7 +71,8 @@ def test_nobody_is_asked_for_what_the_reference_cannot_hold_in_the_working_dtype
         judge.holds(
             toy(root_of_square, root_of_square, dtype="float16"), lambda f: (f(large), f(large.flip(0)).flip(0))
         )
-    judge.agree(toy(torch.abs, root_of_square, dtype="float16"), large)
+    with pytest.raises(Inconclusive):
+        judge.agree(toy(torch.abs, root_of_square, dtype="float16"), large)
     for wrong in (root_of_square, lambda x: x.abs() * math.inf):
         with pytest.raises(Rejected, match="inf at"):
             judge.agree(toy(wrong, torch.abs, dtype="float16"), large)
