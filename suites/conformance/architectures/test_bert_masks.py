@@ -1,0 +1,92 @@
+"""Laws of BERT: padding, and tokens that a mask hides."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.bert_inputs import ample_inputs, inputs
+from fixtures.strategies.token_ids import row_lengths, visibility
+
+
+@given(drawn=ample_inputs(), data=st.data())
+def test_padded_texts_teach_what_they_teach_alone(implementation, drawn, data):
+    """The gradient of a padded batch is that of its texts one by one."""
+    model, ids = drawn
+    tokens = data.draw(row_lengths(*ids.shape))
+    mask = (torch.arange(ids.shape[1]) < torch.tensor(tokens)[:, None]).long()
+    weights = {name: w.clone().requires_grad_() for name, w in model.weights.items() if "key.bias" not in name}
+    weights |= {name: w for name, w in model.weights.items() if "key.bias" in name}  # softmax is blind to it
+
+    def experiment(f):
+        padded = f(weights, ids, attention_mask=mask, **model.scalars)
+        alone = [f(weights, ids[i : i + 1, :n], **model.scalars) for i, n in enumerate(tokens)]
+        together = [padded[:, i : i + 1, :n] for i, n in enumerate(tokens)]
+        return gradients(together, weights.values()), gradients(alone, weights.values())
+
+    judge.holds(implementation, experiment)
+
+
+def gradients(outputs, tensors):
+    """Those of the outputs under random cotangents, in all tensors that learn."""
+    generator = torch.Generator().manual_seed(0)
+    cotangents = [torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x) for x in outputs]
+    return torch.autograd.grad(outputs, [x for x in tensors if x.requires_grad], cotangents, materialize_grads=True)
+
+
+@given(drawn=inputs(), data=st.data())
+def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
+    """A text gives the same hidden states alone and in a padded batch, whatever the padding tokens are."""
+    model, ids = drawn
+    tokens = data.draw(row_lengths(*ids.shape))
+    mask = (torch.arange(ids.shape[1]) < torch.tensor(tokens)[:, None]).long()
+
+    def experiment(f):
+        padded = f(model.weights, ids, attention_mask=mask, **model.scalars)
+        alone = [f(model.weights, ids[i : i + 1, :n], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[:, i : i + 1, :n] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(batch=1), data=st.data())
+def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
+    """Wherever the mask has its holes, left padding included, the rest keeps its positions and reads as alone."""
+    model, ids = drawn
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=mask, **model.scalars)
+        return masked[:, :, kept], f(model.weights, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(at_least=2, batch=1, layers=1), data=st.data())
+def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
+    """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""
+    model, ids = drawn
+    loud = {name: w * 1000 if ".query." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(loud, ids, attention_mask=mask, **model.scalars)
+        return masked[:, :, kept], f(loud, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs())
+def test_a_mask_of_ones_is_no_mask(implementation, drawn):
+    """An attention mask that hides nothing gives what no mask gives."""
+    model, ids = drawn
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=torch.ones_like(ids), **model.scalars)
+        return masked, f(model.weights, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
