@@ -1,0 +1,241 @@
+r"""WordPiece: BERT's tokenizer, which takes from each word the longest piece that it knows, and again from the rest.
+
+The text is brought into one form (control characters go, letters lose their accents and capitals) and cut at spaces and
+around punctuation. Each word is then read once, from the left: the longest token that it begins with is taken, and what
+is left is treated likewise. A token that stands within a word is written with a prefix, `##`. A word of which any part
+finds no token is unknown as a whole.
+
+For a word of characters $c_0 \dots c_{n-1}$ let $V$ be the tokens that begin a word and $V_\#$ those that continue one.
+From $p_0 = 0$ on
+
+$$
+p_{k+1} = \max \{ q : p_k < q \le n, \ c_{p_k} \dots c_{q-1} \in V_k \}, \qquad V_0 = V, \quad V_{k > 0} = V_\#
+$$
+
+until $p_k = n$. If no $q$ is left at some $k$, or $n$ is greater than `longest`, the word is the one token `unknown`.
+No $q$ need be tried further from $p_k$ than the longest token is long, which makes the cost linear in the text.
+
+Training here is that of byte-pair encoding on letters that know whether they begin a word: $c_0$, `##`$c_1$, ...
+It appends the token that joins the most frequent pair of neighbours $\arg\max_{(x, y)} N(x, y)$, and leaves out the
+prefix of $y$. Wu et al. chose the pair that raises the likelihood of the corpus most, whose score is
+$N(x, y) / (N(x) N(y))$ for small counts; that code was never published, and the libraries that train WordPiece count
+pairs. First come the special tokens, then the letters that occur, by code point, then prefixed letters in the order in
+which the corpus shows them. Of equally frequent pairs the one whose left token has the smallest id wins, then the
+smallest right id. The merges are forgotten: encoding asks for tokens alone.
+
+## Notation
+
+| symbol | name | meaning |
+|---|---|---|
+| $V$, $V_\#$ | `vocabulary` | token -> id; those with `prefix` continue a word |
+| $n$ | | characters of a word, after normalization |
+| $N$ | `count` | occurrences in the corpus |
+| `[CLS] A [SEP] B [SEP]` | `begin`, `end` | the frame of one or two texts |
+| | `types` | 0 for the first text and its frame, 1 for the second |
+
+## Papers
+
+- Schuster, Nakajima (2012), *Japanese and Korean Voice Search*, ICASSP: word pieces, chosen by likelihood.
+- Wu et al. (2016), *Google's Neural Machine Translation System*, arXiv 1609.08144: the pieces in translation.
+- Devlin et al. (2019), *BERT*, arXiv 1810.04805: the vocabulary and the frame; longest match first is in its code.
+- Song et al. (2021), *Fast WordPiece Tokenization*, arXiv 2012.15524: the same result in one pass over the word.
+
+## Pitfalls
+
+- One character without a token makes the whole word unknown, however well its beginning is known.
+- Longest match never looks back: with `ab`, `abc`, `##cd` the word `abcd` is unknown.
+- `longest` is 100 in today's libraries and 200 in BERT's first code. It counts characters after normalization.
+- Accents go when capitals go, unless `strip_accents` says otherwise: `lowercase=False` keeps `É`.
+- All of ASCII that is no letter, digit or space is punctuation here, `$` and `+` too, though Unicode calls them symbols.
+  Outside ASCII a symbol such as `€` is a letter like any other.
+- Vertical tab and U+0085 are control characters: they vanish and cut nothing. A no-break space cuts.
+- Offsets point into the text as it was given: characters that went are within the token around them, or in none.
+- Of two texts that are too long the longer one loses its last token, the second one where they are equally long.
+- Decoding puts a space before what has no prefix. With `cleanup` it takes the one before `.`, `,`, `?` and `!` away,
+  and nothing brings capitals and accents back.
+- `[MASK]` in a text is ordinary text here, three words. Who reads special tokens in texts does so before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reference.tokenizers._bert_text import bert_words
+from reference.tokenizers._pair_counts import learn
+from reference.tokenizers._wordpiece_files import wordpiece_fields
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_CLEANED = (" .", " ?", " !", " ,", " n't", " 'm", " 's", " 've", " 're")
+
+
+class Encoding(NamedTuple):
+    """One or two texts in tokens, each with its place in its text, (0, 0) for the frame, and the number of that text."""
+
+    ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+    types: list[int]
+
+
+@dataclass(frozen=True)
+class WordPiece:
+    """BERT's tokenizer. Raises ValueError for a vocabulary that contradicts itself or lacks `unknown`.
+
+    vocabulary: token -> id; prefix: what tokens within a word begin with; longest: characters of a word, the longer
+    ones are unknown; the four options of BERT's normalization; begin, end: the frame; cleanup: of decoded texts.
+    """
+
+    vocabulary: Mapping[str, int]
+    unknown: str = "[UNK]"
+    prefix: str = "##"
+    longest: int = 100
+    clean_text: bool = True
+    handle_chinese_chars: bool = True
+    strip_accents: bool | None = None
+    lowercase: bool = True
+    begin: str = "[CLS]"
+    end: str = "[SEP]"
+    cleanup: bool = True
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(token, str) and type(id) is int for token, id in self.vocabulary.items()):
+            raise ValueError("vocabulary: expected tokens (str) and their ids (int)")
+        if self.unknown not in self.vocabulary:
+            raise ValueError(f"vocabulary: expected the unknown token {self.unknown!r} among the tokens")
+        if twice := [id for id, number in Counter(self.vocabulary.values()).items() if number > 1]:
+            raise ValueError(f"vocabulary: expected every id once, {twice[0]} belongs to several tokens")
+
+    @cached_property
+    def _tokens(self) -> dict[int, str]:
+        return {id: token for token, id in self.vocabulary.items()}
+
+    @cached_property
+    def _reach(self) -> int:
+        return max(map(len, self.vocabulary))
+
+    @cached_property
+    def _pieces(self) -> Callable[[str], list[tuple[str, int, int]]]:
+        return lru_cache(maxsize=1 << 16)(self._match)
+
+    def encode(
+        self, text: str, other: str | None = None, *, special: bool = False, length: int | None = None
+    ) -> list[int]:
+        """The ids of `encoding`."""
+        return self.encoding(text, other, special=special, length=length).ids
+
+    def encoding(
+        self, text: str, other: str | None = None, *, special: bool = False, length: int | None = None
+    ) -> Encoding:
+        """One text or two in tokens, in BERT's frame if `special`, of at most `length` tokens together with it.
+
+        Raises ValueError for what is no text or lone surrogates, for a length without room for the frame, and for a
+        frame of tokens that the vocabulary lacks.
+        """
+        texts = [self._encode(part) for part in (text, other) if part is not None or part is text]
+        if length is not None:
+            _truncate(texts, length - (len(texts) + 1) * special, length)
+        if special:
+            frame = {token: (self._id(token), token, (0, 0)) for token in (self.begin, self.end)}
+            texts = [[*tokens, frame[self.end]] for tokens in texts]
+            texts[0].insert(0, frame[self.begin])
+        rows = [(*token, n) for n, tokens in enumerate(texts) for token in tokens]
+        ids, tokens, offsets, types = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
+        return Encoding(ids, tokens, offsets, types)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of any ids, with a space before each token that continues no word.
+
+        Raises ValueError for an id that no token has.
+        """
+        ids = list(ids)
+        if unknown := [id for id in ids if id not in self._tokens]:
+            raise ValueError(f"decode expects ids of the vocabulary, got {unknown[0]!r}")
+        first, *others = [self._tokens[id] for id in ids] or [""]
+        parts = [first, *(t.removeprefix(self.prefix) if t.startswith(self.prefix) else f" {t}" for t in others)]
+        return "".join(_cleaned(part) if self.cleanup else part for part in parts)
+
+    def _id(self, token: str) -> int:
+        if token not in self.vocabulary:
+            raise ValueError(f"vocabulary: expected the special token {token!r} among the tokens")
+        return self.vocabulary[token]
+
+    def _encode(self, text: str) -> list[tuple[int, str, tuple[int, int]]]:
+        if not isinstance(text, str):
+            raise ValueError(f"encode expects a str, got {type(text).__name__}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
+        return [
+            (self.vocabulary[token], token, (places[begin][0], places[end - 1][1]))
+            for word, places in bert_words(
+                text,
+                clean_text=self.clean_text,
+                handle_chinese_chars=self.handle_chinese_chars,
+                strip_accents=self.strip_accents,
+                lowercase=self.lowercase,
+            )
+            for token, begin, end in self._pieces(word)
+        ]
+
+    def _match(self, word: str) -> list[tuple[str, int, int]]:
+        """The tokens of a word, and where in it they begin and end."""
+        whole = [(self.unknown, 0, len(word))]
+        if len(word) > self.longest:
+            return whole
+        found: list[tuple[str, int, int]] = []
+        begin = 0
+        while begin < len(word):
+            mark = self.prefix if begin else ""
+            ends = range(min(len(word), begin + self._reach), begin, -1)
+            end = next((end for end in ends if mark + word[begin:end] in self.vocabulary), None)
+            if end is None:
+                return whole
+            found.append((mark + word[begin:end], begin, end))
+            begin = end
+        return found
+
+    @classmethod
+    def train(
+        cls, texts: Iterable[str], size: int, *, special: tuple[str, ...] = SPECIAL, minimum: int = 0, **options: Any
+    ) -> WordPiece:
+        """Learn a vocabulary of at most `size` tokens, unless special tokens and letters are more.
+
+        minimum: how often a pair must occur to be joined; options: fields of the tokenizer that is made.
+        """
+        if isinstance(texts, str):
+            raise ValueError("train expects several texts, got one str")
+        blank = cls({options.get("unknown", cls.unknown): 0}, **options)
+        switches = {
+            name: getattr(blank, name) for name in ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+        }
+        words = Counter(word for text in texts for word, _ in bert_words(text, **switches))
+        letters = sorted({c for word in words for c in word})
+        corpus = {tuple(blank.prefix * (i > 0) + c for i, c in enumerate(word)): n for word, n in words.items()}
+        tokens = list(dict.fromkeys([*special, *letters, *(part for word in corpus for part in word)]))
+        learn(corpus, tokens, size, join=lambda left, right: left + right.removeprefix(blank.prefix), minimum=minimum)
+        return cls({token: id for id, token in enumerate(tokens)}, **options)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> WordPiece:
+        """Load a `tokenizer.json`, a `vocab.txt`, or a folder that holds either."""
+        return cls(**wordpiece_fields(path))
+
+
+def _cleaned(part: str) -> str:
+    for found in _CLEANED:
+        part = part.replace(found, found[1:])
+    return part
+
+
+def _truncate(texts: list[list[Any]], room: int, length: int) -> None:
+    """Take the last token of the longest text away, of the second where they are equally long, until all fit."""
+    if room < 0:
+        raise ValueError(f"length: expected room for the special tokens at least, got {length}")
+    while sum(map(len, texts)) > room:
+        max(reversed(texts), key=len).pop()
