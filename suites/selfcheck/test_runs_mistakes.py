@@ -93,7 +93,7 @@ def test_a_flag_that_asks_for_what_cannot_be_is_refused(options: dict[str, Any],
         (
             [LAWS],
             ["tiktoken"],
-            "tiktoken is judged under tokenizers.byte_level_bpe, and what is selected is attention.scal",
+            "and what is selected is attention.scaled_dot_product",
         ),
         ([BERT], ["torch-sdpa"], "and what is selected is architectures.bert; did you mean transformers-sdpa?"),
         ([BERT], ["mine"], "mine is judged under attention.scaled_dot_product, and"),
