@@ -32,6 +32,13 @@ def test_agrees_with_segments_and_positions(implementation, drawn, data):
     judge.agree_gradients(implementation, model.weights, ids, **chosen, **model.scalars)
 
 
+@given(drawn=inputs())
+def test_ids_of_32_bits_are_ids(implementation, drawn):
+    """Whole numbers of either width name the same words."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids.int(), **model.scalars)
+
+
 @given(drawn=inputs(layers=12))
 def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""

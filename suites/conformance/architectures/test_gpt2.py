@@ -38,6 +38,13 @@ def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
     judge.agree(implementation, model.weights, ids, **model.scalars)  # forgotten with the call that chose them
 
 
+@given(drawn=inputs())
+def test_ids_of_32_bits_are_ids(implementation, drawn):
+    """Whole numbers of either width name the same words."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids.int(), **model.scalars)
+
+
 @given(drawn=inputs(layers=12))
 def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
