@@ -1,0 +1,47 @@
+"""The files in which byte-pair encoders are kept, read into the fields of `BytePairEncoding`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reference.tokenizers._files import _expect, _json_object, _kind, _merges, _text
+
+_MODEL = {"type": ("BPE", None)}
+_OPTIONS = {
+    "unk_token": "unknown",
+    "continuing_subword_prefix": "continuing",
+    "end_of_word_suffix": "end_of_word",
+    "fuse_unk": "fuse_unknown",
+    "byte_fallback": "byte_fallback",
+    "dropout": "dropout",
+    "ignore_merges": "ignore_merges",
+}
+
+
+def bpe_fields(path: str | Path, merges: str | Path | None = None) -> dict[str, Any]:
+    """From a `tokenizer.json`, a `vocab.json` with its `merges.txt`, or a folder with either.
+
+    Tokens that a `tokenizer.json` adds beside its model are left out.
+    """
+    path = Path(path)
+    if path.is_dir():
+        whole = path / "tokenizer.json"
+        path, merges = (whole, None) if whole.exists() else (path / "vocab.json", merges or path / "merges.txt")
+    content = _json_object(path)
+    if merges is not None:
+        lines = _text(Path(merges)).split("\n")
+        return {"vocabulary": content, "merges": _merges(Path(merges), lines)}
+    model = content.get("model")
+    if not isinstance(model, dict):
+        raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
+    _expect(path, "model", model, _MODEL)
+    if not isinstance(model.get("vocab"), dict) or not isinstance(model.get("merges"), list):
+        raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
+    if content.get("normalizer") is not None:
+        raise ValueError(f"{path}: expected no normalizer, got {_kind(content['normalizer'])}")
+    cutter = content.get("pre_tokenizer")
+    if cutter is not None and _kind(cutter) != "WhitespaceSplit":
+        raise ValueError(f"{path}: expected WhitespaceSplit or nothing before the model, got {_kind(cutter)}")
+    given = {field: model[name] for name, field in _OPTIONS.items() if model.get(name) is not None}
+    return {"vocabulary": model["vocab"], "merges": _merges(path, model["merges"]), "cut": cutter is not None, **given}

@@ -1,0 +1,170 @@
+"""Laws of byte-pair encoding: how a text is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.pairs import BYTES, Encoder, columns, plain, tokens_of
+from fixtures.strategies.vocabularies import Merge
+
+
+@pytest.mark.parametrize(
+    ("merges", "tokens"),
+    [
+        ([("a", "b"), ("b", "c"), ("bc", "d")], ["ab", "c", "d"]),
+        ([("b", "c"), ("a", "b"), ("c", "d")], ["a", "bc", "d"]),
+        ([("a", "b"), ("c", "d"), ("ab", "c")], ["ab", "cd"]),
+        ([("ab", "c"), ("a", "b")], ["abc", "d"]),
+        ([("b", "c"), ("a", "b"), ("ab", "c")], ["a", "bc", "d"]),
+    ],
+    ids=["not the longest token", "not the first", "not the longest merge", "named before made", "only listed pairs"],
+)
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_the_lowest_rank_is_first(implementation, merges: list[Merge], tokens: list[str], order: int | None):
+    """Of the pairs in `abcd` the one earliest in the list merges first, whatever the ids. Source: Sennrich et al. 2016."""
+    judge.exact(tokens_of(implementation, Encoder((*"abcd",), tuple(merges), (), order), "abcd"), tokens, "tokens")
+
+
+@pytest.mark.parametrize("n", [*range(1, 10), 300, 1025])
+def test_overlaps_merge_from_the_left(implementation, n: int):
+    """`aaa` is `aa`, `a`."""
+    expected = ["aaaa"] * (n // 4) + ["aa"] * (n % 4 // 2) + ["a"] * (n % 2)
+    judge.exact(tokens_of(implementation, plain("a", ("a", "a"), ("aa", "aa")), "a" * n), expected, "tokens")
+
+
+def test_merges_stay_within_words(implementation):
+    """Spaces of any kind end words, and are no part of them; without `cut` they are characters like others."""
+    encoder = plain("ab ", ("a", "b"), ("ab", " "), (" ", "a"))
+    judge.exact(tokens_of(implementation, encoder, " ab\u3000a\nb  "), ["ab", "a", "b"], "tokens")
+    judge.exact(tokens_of(implementation, encoder, "ab a b ", cut=False), ["ab ", "a", " ", "b", " "], "tokens")
+
+
+@pytest.mark.parametrize(("whole", "expected"), [(False, ["ab", "c"]), (True, ["abc"])])
+def test_tokens_without_a_merge(implementation, whole: bool, expected: list[str]):
+    """A word that is a token is taken whole if merges are ignored, and else never made. Source: Llama 3."""
+    encoder = Encoder((*"abcd",), (("a", "b"),), ("abc",))
+    found = tokens_of(implementation, encoder, "abc abcd", ignore_merges=whole)
+    judge.exact(found, [*expected, "ab", "c", "d"], "tokens")
+
+
+# What the vocabulary lacks
+
+
+def test_without_an_unknown_token_characters_vanish(implementation):
+    """Pit: `axb` becomes `ab`: what is unknown is left out, without a word, and its neighbours merge."""
+    judge.exact(tokens_of(implementation, plain("ab", ("a", "b")), "axb xx a"), ["ab", "a"], "tokens")
+
+
+def test_offsets_know_what_vanished(implementation):
+    """A token that merged across a lost character covers it."""
+    encoder = plain("ab", ("a", "b"))
+    judge.exact(columns(encoder.built(implementation).encoding("axb xa"))[2], [(0, 3), (5, 6)], "offsets")
+
+
+@pytest.mark.parametrize(("fuse", "expected"), [(False, ["?", "?", "a", "?", "?", "?"]), (True, ["?", "a", "?", "?"])])
+def test_unknown_characters(implementation, fuse: bool, expected: list[str]):
+    """Each is the unknown token, or each run in a word if they are fused; neighbours do not merge across."""
+    encoder = plain("a?", ("a", "a"), unknown="?")
+    found = tokens_of(implementation, encoder, "xyax zz", fuse_unknown=fuse)
+    judge.exact(found, expected, "tokens")
+
+
+@pytest.mark.parametrize(
+    ("fuse", "offsets"), [(False, [(0, 1), (1, 2), (2, 3), (4, 5)]), (True, [(0, 2), (2, 3), (4, 5)])]
+)
+def test_offsets_of_unknown_characters(implementation, fuse: bool, offsets: list[tuple[int, int]]):
+    """Unknown tokens have the places of what they stand for."""
+    encoder = plain("a?", unknown="?", fuse_unknown=fuse)
+    judge.exact(columns(encoder.built(implementation).encoding("x\u65e5a \U0001f600"))[2], offsets, "offsets")
+
+
+def test_bytes_stand_for_unknown_characters(implementation):
+    """With byte fallback nothing is unknown; merges may join bytes; every byte has the place of its character."""
+    encoder = Encoder(("a", "?", *BYTES), (("<0xC3>", "<0xA9>"),), (), 4, {"unknown": "?", "byte_fallback": True})
+    found = columns(encoder.built(implementation).encoding("aé ü"))
+    judge.exact(found[1], ["a", "<0xC3><0xA9>", "<0xC3>", "<0xBC>"], "tokens")
+    judge.exact(found[2], [(0, 1), (1, 2), (3, 4), (3, 4)], "offsets")
+
+
+def test_all_bytes_of_a_character_or_none(implementation):
+    """A character of which one byte is no token is unknown as a whole."""
+    encoder = Encoder(("a", "?", "<0xC3>", "<0xA9>"), (), (), None, {"unknown": "?", "byte_fallback": True})
+    judge.exact(tokens_of(implementation, encoder, "éaüa"), ["<0xC3>", "<0xA9>", "a", "?", "a"], "tokens")
+
+
+def test_bytes_are_used_where_they_are_asked_for(implementation):
+    """Without byte fallback a token `<0xC3>` is a token like others."""
+    encoder = Encoder(("a", "?", *BYTES), (), (), None, {"unknown": "?"})
+    judge.exact(tokens_of(implementation, encoder, "éa"), ["?", "a"], "tokens")
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_unknown_characters_stay_before_bytes(implementation, fuse: bool):
+    """Pit: tokens come in the order of the text, also where a character that falls into bytes follows an unknown one."""
+    options = {"unknown": "?", "byte_fallback": True, "fuse_unknown": fuse}
+    encoder = Encoder(("a", "?", "<0xC3>", "<0xA9>"), (), (), None, options)
+    judge.exact(tokens_of(implementation, encoder, "üéaü"), ["?", "<0xC3>", "<0xA9>", "a", "?"], "tokens")
+
+
+# Marks
+
+
+@pytest.mark.parametrize(
+    ("options", "merges", "expected"),
+    [
+        ({"continuing": "##"}, [("##b", "##a"), ("a", "##ba")], ["aba", "##b", "b"]),
+        ({"end_of_word": "</w>"}, [("a", "b"), ("a", "b</w>")], ["ab", "ab</w>", "b</w>"]),
+        ({"continuing": "##", "end_of_word": "."}, [("##b", "##a"), ("a", "##ba")], ["aba", "##b.", "b."]),
+    ],
+    ids=["continuing", "end of word", "both"],
+)
+def test_marks(implementation, options: dict[str, str], merges: list[Merge], expected: list[str]):
+    """Characters within a word, or the last one, are tokens of their own; a merge drops the mark within."""
+    before, behind = options.get("continuing", ""), options.get("end_of_word", "")
+    letters = {f"{mark}{c}{end}" for c in "ab" for mark in ("", before) for end in ("", behind)}
+    encoder = Encoder(tuple(sorted(letters)), tuple(merges), (), 3, options)
+    judge.exact(tokens_of(implementation, encoder, "abab b"), expected, "tokens")
+
+
+# Dropout
+
+
+@given(n=st.integers(1, 40))
+def test_with_all_merges_left_out_characters_stay(implementation, n: int):
+    """At probability 1 nothing merges, at 0 everything does."""
+    encoder = plain("ab", ("a", "b"), ("ab", "ab"))
+    judge.exact(tokens_of(implementation, encoder, "ab" * n, dropout=1.0), ["a", "b"] * n, "tokens")
+    certain = tokens_of(implementation, encoder, "ab" * n)
+    judge.exact(tokens_of(implementation, encoder, "ab" * n, dropout=0.0), certain, "tokens")
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "chance"),
+    [
+        ("ab", ["ab"], lambda p: 1 - p),
+        ("abab", ["ab", "ab"], lambda p: (1 - p * p) * (1 - p)),
+        ("abab", ["a", "b", "a", "b"], lambda p: p * p),
+        ("abab", ["ab", "a", "b"], lambda p: (1 - p) * p),
+        ("abc", ["a", "bc"], lambda p: p * (1 - p)),
+    ],
+    ids=["one merge", "both of two", "none of two", "the first of two", "the worse one"],
+)
+def test_dropout_is_that_of_the_paper(implementation, text: str, tokens: list[str], chance: Any):
+    """What was left out may be done at the next step. Frequencies within five standard errors. Source: Provilkov 2020."""
+    p, n = 0.4, 2000
+    encoder = plain("abc", ("a", "b"), ("b", "c"), dropout=p)
+    made, ids = encoder.built(implementation), encoder.ids(*tokens)
+    hits, expected = sum(made.encode(text) == ids for _ in range(n)), chance(p)
+    bound = 5 * (expected * (1 - expected) / n) ** 0.5
+    judge.exact(abs(hits / n - expected) < bound, True, f"whether {hits} of {n} are near {expected:.4f}")
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1])
+def test_dropout_is_a_probability(implementation, p: float):
+    """Anything else raises."""
+    judge.rejects(lambda: plain("ab", dropout=p).built(implementation).encode("ab"))

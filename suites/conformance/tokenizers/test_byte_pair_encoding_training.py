@@ -1,0 +1,141 @@
+"""Laws of byte-pair encoding: training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.corpora.python_docs import topics
+from fixtures.strategies.joining import unexplained
+from fixtures.strategies.pairs import corpora
+from fixtures.strategies.texts import long_words
+from fixtures.strategies.wordpieces import lonely_words
+from reference.tokenizers.byte_pair_encoding import BytePairEncoding
+
+MARKS = st.sampled_from([{"continuing": "##"}, {"end_of_word": "</w>"}, {"continuing": "@", "end_of_word": "~"}])
+
+
+def tables_of(tokenizer: Any) -> tuple[list[tuple[str, str]], dict[str, int]]:
+    return [tuple(pair) for pair in tokenizer.merges], dict(tokenizer.vocabulary)
+
+
+def check(implementation, corpus: list[str], size: int, **options: Any) -> None:
+    """Merges and vocabulary are the reference's."""
+    found, truth = (tables_of(made.train(corpus, size, **options)) for made in (implementation, BytePairEncoding))
+    judge.exact(found, truth, "tables")
+
+
+@given(corpus=corpora(), size=st.integers(0, 120), minimum=st.integers(0, 3))
+def test_learns_the_same_merges(implementation, corpus: list[str], size: int, minimum: int):
+    """Merges and ids are the reference's: most frequent pair, then smallest ids, down to the least frequency."""
+    check(implementation, corpus, size, minimum=minimum)
+
+
+@given(corpus=st.lists(st.text("ab c", max_size=30), max_size=5), size=st.integers(0, 40))
+def test_learns_the_same_merges_in_ties(implementation, corpus: list[str], size: int):
+    """Of equally frequent pairs the smallest left id wins, then the smallest right; `aaa` has two pairs."""
+    check(implementation, corpus, size)
+
+
+def test_learns_the_same_from_real_english(implementation):
+    """Pages of the Python documentation teach the reference's merges."""
+    check(implementation, list(topics().values())[::8], 400)
+
+
+@given(word=long_words(257, 400), size=st.integers(5, 30))
+def test_learns_the_same_from_long_words(implementation, word: str, size: int):
+    """No word is too long to learn from."""
+    check(implementation, [word], size)
+
+
+@given(word=lonely_words(), size=st.integers(0, 60), marks=MARKS)
+def test_learns_the_same_marks_from_one_word(implementation, word: str, size: int, marks: dict[str, str]):
+    """Marked characters follow the plain ones, in the order of the word."""
+    check(implementation, [word], size, **marks)
+
+
+@given(corpus=corpora(), size=st.integers(0, 60))
+def test_special_tokens_come_first(implementation, corpus: list[str], size: int):
+    """They have the first ids, and are no characters of the corpus."""
+    check(implementation, corpus, size, special=("<s>", "a", "<unk>"), unknown="<unk>")
+
+
+@given(corpus=corpora(), size=st.integers(0, 120), marks=MARKS)
+def test_marked_characters_merge_by_frequency(implementation, corpus: list[str], size: int, marks: dict[str, str]):
+    """Where marks are learnt, however their ids are ordered, each token joins a pair that no other outnumbers."""
+    vocabulary = dict(implementation.train(corpus, size, **marks).vocabulary)
+    found = sorted(vocabulary, key=vocabulary.__getitem__)
+    judge.exact([vocabulary[token] for token in found], list(range(len(found))), "ids")
+    before, behind = marks.get("continuing", ""), marks.get("end_of_word", "")
+    words = Counter(word for text in corpus for word in regex.findall(r"\S+", text))
+    parts: Counter[tuple[str, ...]] = Counter()
+    for word, n in words.items():
+        parts[tuple(before * (i > 0) + c + behind * (i == len(word) - 1) for i, c in enumerate(word))] += n
+    base = {c for word in words for c in word} | {part for word in parts for part in word}
+    judge.exact(set(found[: len(base)]), base, "characters")
+
+    def join(left: str, right: str) -> str:
+        return left + right.removeprefix(before)
+
+    odd = unexplained(parts, base, found[len(base) :], join, len(found) < size)
+    judge.exact(odd, None, "first token that no most frequent pair makes")
+
+
+@given(corpus=corpora(), size=st.integers(20, 90), marks=MARKS)
+def test_training_can_be_repeated(implementation, corpus: list[str], size: int, marks: dict[str, str]):
+    """The same corpus, with an alphabet after it, teaches the same."""
+    corpus = [*corpus, "the quick brown fox jumps over a lazy dog sphinx of black quartz judge my vow"]
+    first, second = (tables_of(implementation.train(corpus, size, **marks)) for _ in range(2))
+    judge.exact(first, second, "tables")
+
+
+@given(corpus=corpora(), size=st.integers(0, 50), more=st.integers(1, 20))
+def test_a_smaller_vocabulary_is_a_beginning(implementation, corpus: list[str], size: int, more: int):
+    """Training longer adds merges after those of a shorter training."""
+    short, long = (tables_of(implementation.train(corpus, n))[0] for n in (size, size + more))
+    judge.exact(long[: len(short)], short, "merges")
+
+
+@given(corpus=corpora(), data=st.data())
+def test_the_order_of_texts_teaches_nothing(implementation, corpus: list[str], data):
+    """Without marks a corpus is counted, so its texts may come in any order."""
+    other = data.draw(st.permutations(corpus), label="permuted")
+    judge.exact(tables_of(implementation.train(other, 60)), tables_of(implementation.train(corpus, 60)), "tables")
+
+
+@given(corpus=corpora())
+def test_more_merges_never_lengthen_what_was_learnt_from(implementation, corpus: list[str]):
+    """Every merge shortens the corpus by at least the one occurrence that it was counted for."""
+    lengths = [
+        sum(len(made.encode(text)) for text in corpus)
+        for made in (implementation.train(corpus, n) for n in (0, 40, 80))
+    ]
+    judge.exact(lengths, sorted(lengths, reverse=True), "tokens of the corpus")
+
+
+@pytest.mark.parametrize(("ties", "first"), [("tokenizers", ("a", "b")), ("subword-nmt", ("c", "d"))])
+def test_ties_are_an_option(implementation, ties: str, first: tuple[str, str]):
+    """Of equally frequent pairs the one with the smallest ids, or the last in the alphabet. Source: learn_bpe.py."""
+    judge.exact(tables_of(implementation.train(["ab cd"], 5, ties=ties))[0], [first], "merges")
+
+
+@given(corpus=corpora(), size=st.integers(0, 60), marks=MARKS)
+def test_the_last_of_the_alphabet_wins(implementation, corpus: list[str], size: int, marks: dict[str, str]):
+    """With the ties of subword-nmt ids have no part in training, so it is the same for everybody, marks and all."""
+    check(implementation, corpus, size, ties="subword-nmt", **marks)
+
+
+def test_ties_of_another_name_are_rejected(implementation):
+    """A rule that nobody knows raises."""
+    judge.rejects(implementation.train, ["ab"], 9, ties="any")
+
+
+def test_one_text_is_no_corpus(implementation):
+    """A str in place of several texts raises, or its letters would be texts."""
+    judge.rejects(implementation.train, "abab", 9)
