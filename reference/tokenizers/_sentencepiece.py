@@ -1,0 +1,189 @@
+"""What SentencePiece's two models share: the kinds of pieces, whitespace that becomes a letter, bytes, and decoding."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+SPACE = "\u2581"
+"""What stands for a space in pieces: U+2581, LOWER ONE EIGHTH BLOCK."""
+KINDS = ("normal", "unknown", "control", "user-defined", "unused", "byte")
+
+PieceLike = tuple[str, float, str]
+Token = tuple[str, tuple[int, int]]
+"""A piece, or the text that stands for it where it is unknown, and (start, end) in the text as given."""
+
+
+class Trie:
+    """Which keys begin at a place of a text."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._root: dict = {}
+        for key in keys:
+            node = self._root
+            for letter in key:
+                node = node.setdefault(letter, {})
+            node[""] = key
+
+    def prefixes(self, text: str, start: int) -> list[str]:
+        """The keys that begin there, the shortest first."""
+        node: dict = self._root
+        found: list[str] = []
+        for i in range(start, len(text)):
+            if text[i] not in node:
+                break
+            node = node[text[i]]
+            if "" in node:
+                found.append(node[""])
+        return found
+
+
+class Normalized(NamedTuple):
+    """A text as the model sees it; `origins[i]` is where its i-th character comes from, the last entry the end."""
+
+    text: str
+    origins: list[int]
+
+
+class Normalizer(NamedTuple):
+    """SentencePiece's: replacements of the longest match, whitespace by three switches, symbols left as they are."""
+
+    symbols: Trie
+    rules: Trie
+    replacements: Mapping[str, str]
+    add_dummy_prefix: bool
+    remove_extra_whitespaces: bool
+    escape_whitespaces: bool
+
+    def __call__(self, text: str) -> Normalized:
+        """Raises ValueError for what is no text."""
+        checked(text)
+        space, trim = SPACE if self.escape_whitespaces else " ", self.remove_extra_whitespaces
+        parts, at = [], 0
+        while at < len(text):
+            part, width = self._step(text, at)
+            parts.append((part, at))
+            at += width
+        first = 0
+        while trim and first < len(parts) and parts[first][0] == " ":
+            first += 1
+        if first == len(parts):
+            return Normalized("", [len(text)])
+        letters = [(space, parts[first][1])] if self.add_dummy_prefix else []
+        after_space = trim
+        for part, origin in parts[first:]:
+            part = part.lstrip(" ") if after_space else part
+            letters += [(space if letter == " " else letter, origin) for letter in part]
+            if part:  # subtle: what a rule deletes does not end a run of spaces
+                after_space = trim and part.endswith(" ")
+        end = len(text)
+        while trim and letters and letters[-1][0] == space:
+            end = letters.pop()[1]
+        return Normalized("".join(letter for letter, _ in letters), [origin for _, origin in letters] + [end])
+
+    def _step(self, text: str, at: int) -> tuple[str, int]:
+        if symbols := self.symbols.prefixes(text, at):
+            return symbols[-1], len(symbols[-1])
+        if rules := self.rules.prefixes(text, at):
+            return self.replacements[rules[-1]], len(rules[-1])
+        return text[at], 1
+
+
+def found_tokens(
+    normalized: Normalized, path: Iterable[tuple[int, int, int]], unknown: int, bytes_: Mapping[int, int] | None
+) -> list[tuple[int, Token]]:
+    """Ids and tokens of a cut: unknown neighbours are one, or their bytes, of which only the last has a surface."""
+    result: list[tuple[int, Token]] = []
+    for start, end, id in path:
+        piece, begin, stop = normalized.text[start:end], normalized.origins[start], normalized.origins[end]
+        if id == unknown and bytes_ is not None:
+            raw = piece.encode()
+            result += [(bytes_[b], (f"<0x{b:02X}>", (begin, begin))) for b in raw[:-1]]
+            result.append((bytes_[raw[-1]], (f"<0x{raw[-1]:02X}>", (begin, stop))))
+        elif id == unknown and result and result[-1][0] == unknown:
+            before, (begin, _) = result.pop()[1]
+            result.append((unknown, (before + piece, (begin, stop))))
+        else:
+            result.append((id, (piece, (begin, stop))))
+    return result
+
+
+def decoded(pieces: Sequence[PieceLike], ids: Iterable[int], first_space: str, surface: str) -> str:
+    """The text of any ids. `first_space`: "keep", "drop" the first, or "drop all" at the beginning.
+
+    Raises ValueError for an id that no piece has.
+    """
+    text, raw, dropped = "", bytearray(), first_space == "keep"
+    for id in ids:
+        if type(id) is not int or not 0 <= id < len(pieces):
+            raise ValueError(f"decode expects ids from 0 to {len(pieces) - 1}, got {id!r}")
+        piece, _, kind = pieces[id]
+        if kind == "byte":
+            raw.append(int(piece[3:5], 16))
+            continue
+        text, raw = text + _read(raw), bytearray()
+        if kind == "control":
+            continue
+        if kind == "unknown":
+            text += surface
+            continue
+        dropped = dropped or bool(text)
+        if not dropped and piece.startswith(SPACE):
+            piece, dropped = piece[1:], first_space == "drop"
+        text += piece.replace(SPACE, " ")
+    return text + _read(raw)
+
+
+def _read(raw: bytearray) -> str:
+    """UTF-8; each byte that is not part of a character becomes a U+FFFD of its own."""
+    letters = raw.decode(errors="surrogateescape")
+    return "".join("\ufffd" if "\udc80" <= letter <= "\udcff" else letter for letter in letters)
+
+
+def counted(texts: Iterable[str], space: str) -> Counter[str]:
+    """Words of normalized texts, each with the space before it."""
+    words = Counter[str]()
+    for text in texts:
+        starts = [i for i, letter in enumerate(text) if letter == space or i == 0]
+        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+            words[text[start:end]] += 1
+    return words
+
+
+def checked(text: object) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"encode expects a str, got {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
+
+
+def checked_pieces(pieces: Sequence[PieceLike], byte_fallback: bool) -> None:
+    """Raises ValueError where the table contradicts itself."""
+    seen: set[tuple[bool, str]] = set()
+    for id, (text, score, kind) in enumerate(pieces):
+        if kind not in KINDS:
+            raise ValueError(f"pieces: expected a kind of {', '.join(KINDS)}, got {kind!r} for id {id}")
+        if not isinstance(text, str) or not text or "\0" in text or not math.isfinite(score):
+            raise ValueError(f"pieces: expected a text without NUL and a finite score, got {text!r}, {score!r}")
+        key = kind in ("unknown", "control", "byte"), text
+        if key in seen:
+            raise ValueError(f"pieces: expected every piece once, {text!r} comes again")
+        seen.add(key)
+    kinds = [kind for *_, kind in pieces]
+    if kinds.count("unknown") != 1:
+        raise ValueError(f"pieces: expected one unknown piece, got {kinds.count('unknown')}")
+    if not {"normal", "user-defined", "unused"} & set(kinds):
+        raise ValueError("pieces: expected at least one that can occur in a text")
+    wanted = {f"<0x{byte:02X}>" for byte in range(256)} if byte_fallback else set()
+    if {text for text, _, kind in pieces if kind == "byte"} != wanted:
+        raise ValueError(f"pieces: with byte_fallback={byte_fallback} expected {len(wanted)} pieces <0x00> to <0xFF>")
+
+
+def single(x: float) -> float:
+    """The nearest float32."""
+    return struct.unpack("f", struct.pack("f", x))[0]

@@ -1,0 +1,188 @@
+"""Laws of SentencePiece's unigram model: its lattice, the best cuts and samples."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.pieces import ANY, BARE, EIGHTHS, KINDS, Table, spelled, table, tables
+
+DRAWS = 2000
+LUCK = 1e-12
+"""How probable a right sampler is to be rejected, for each cut and seed."""
+
+
+def built(implementation: Any, own: Table) -> Any:
+    return implementation(own.pieces, **({"byte_fallback": True} if own.byte_fallback else {}), **BARE)
+
+
+def all_cuts(own: Table, text: str) -> list[tuple[list[int], float]]:
+    """Every way to cut a text, by trying all: with an unknown character where no piece is that character."""
+    normal = {piece: score for piece, score, kind in own.own if kind == "normal"}
+    scores = normal | {piece: 0.1 * (len(piece) - 1) for piece, _, kind in own.own if kind == "user-defined"}
+    ids = {piece: id for id, (piece, *_) in enumerate(own.pieces)}
+    unknown = min(normal.values()) - 10
+    spell = [own.ids(f"<0x{byte:02X}>")[0] for byte in text.encode()] if own.byte_fallback else []
+
+    @cache
+    def rest(begin: int) -> list[tuple[list[int], float]]:
+        if begin == len(seen):
+            return [([], 0.0)]
+        found = []
+        for end in range(begin + 1, len(seen) + 1):
+            piece = seen[begin:end]
+            if piece in scores:
+                found += [([ids[piece], *more], scores[piece] + score) for more, score in rest(end)]
+            elif end == begin + 1:
+                raw = [own.ids(f"<0x{byte:02X}>")[0] for byte in piece.encode()] if spell else [0]
+                found += [([*raw, *more], unknown + score) for more, score in rest(end)]
+        return found
+
+    seen = text.replace(" ", "▁")
+    return [(_joined(path), score) for path, score in rest(0)]
+
+
+def _joined(path: list[int]) -> list[int]:
+    """Unknown neighbours are one."""
+    return [id for n, id in enumerate(path) if id or n == 0 or path[n - 1]]
+
+
+def by_score(cuts: list[tuple[list[int], float]]) -> list[tuple[float, list[list[int]]]]:
+    """Cuts in groups of equal scores, the best first: within a group there is no order."""
+    groups: list[tuple[float, list[list[int]]]] = []
+    for ids, score in sorted(cuts, key=lambda cut: -cut[1]):
+        if not groups or groups[-1][0] - score > 1e-3:
+            groups.append((score, []))
+        groups[-1][1].append(ids)
+    return [(round(score, 2), sorted(group)) for score, group in groups]
+
+
+def close(found: list[float], expected: list[float]) -> bool:
+    return len(found) == len(expected) and all(
+        math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-4) for one, other in zip(found, expected, strict=True)
+    )
+
+
+@given(own=tables(EIGHTHS, KINDS), data=st.data())
+def test_lists_all_cuts(implementation, own: Table, data):
+    """Asked for more cuts than there are, it lists each once, the best first."""
+    text = data.draw(spelled(own, 7), label="text")
+    cuts = all_cuts(own, text) if text else []
+    if not text or len(cuts) > 500:
+        return
+    found = [(list(ids), score) for ids, score in built(implementation, own).n_best(text, len(cuts) + 1)]
+    judge.exact(sorted(ids for ids, _ in found), sorted(ids for ids, _ in cuts), "cuts")
+    judge.exact(close([s for _, s in found], sorted((s for _, s in cuts), reverse=True)), True, "scores in order")
+
+
+@given(own=tables(ANY, alphabets=("ab", "ab▁")), n=st.integers(2, 30), data=st.data())
+def test_the_best_cuts_come_first(implementation, own: Table, n: int, data):
+    """The scores of n cuts are the n best of all, each the sum of its pieces."""
+    text = data.draw(st.text("ab ", min_size=5, max_size=8), label="text")
+    scores = sorted((score for _, score in all_cuts(own, text)), reverse=True)
+    found = built(implementation, own).n_best(text, n)
+    judge.exact(close([score for _, score in found], scores[:n]), True, "whether these are the best scores")
+    real = Counter((tuple(ids), round(score, 2)) for ids, score in all_cuts(own, text))
+    wrong = [
+        ids for ids, score in found if not any((tuple(ids), round(score + d, 2)) in real for d in (-1e-3, 0, 1e-3))
+    ]
+    judge.exact(wrong, [], "cuts with another score")
+
+
+@given(own=tables(ANY), data=st.data())
+def test_the_first_of_the_best_is_the_encoding(implementation, own: Table, data):
+    """Where the two best cuts differ clearly the first is what `encode` finds."""
+    text = data.draw(spelled(own, 12).filter(bool), label="text")
+    tokenizer = built(implementation, own)
+    best = tokenizer.n_best(text, 2)
+    if len(best) < 2 or best[0][1] - best[1][1] > 1e-3:
+        judge.exact(list(best[0][0]), tokenizer.encode(text), "ids")
+
+
+def test_no_cuts_are_no_list(implementation):
+    """Asking for no cut at all raises."""
+    judge.rejects(built(implementation, table("a")).n_best, "a", 0)
+
+
+LATTICES = {
+    "letters and pairs": (table(a=-1.0, b=-1.5, ab=-2.0, ba=-2.75), "abab"),
+    "an unknown letter": (table(a=-1.0, xa=-11.5, ax=-12.0), "axa"),
+    "bytes": (table(a=-1.0, xa=-11.0, byte_fallback=True), "axaa"),
+    "spaces": (Table((*table("▁", "a").own, ("▁a", -1.5, "normal"), ("a▁", -2.25, "normal"))), "a a a"),
+    "a symbol": (Table((*table(a=-0.5, b=-0.25).own, ("ab", 0.0, "user-defined"))), "abab"),
+    "an unused piece": (Table((*table(a=-0.5, b=-0.25, ab=-1.0).own, ("aba", -0.125, "unused"))), "abab"),
+}
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+@pytest.mark.parametrize("what", LATTICES)
+def test_samples_as_often_as_probable(implementation, what: str, alpha: float):
+    """Each cut is drawn as often as its share of exp(alpha score) says, of which all are known by trying all.
+
+    By Chernoff's bound a right sampler fails once in a million million draws.
+    """
+    samples_fit(implementation, what, alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0])
+@pytest.mark.parametrize("what", ["letters and pairs", "spaces"])
+def test_samples_with_any_alpha(implementation, what: str, alpha: float):
+    """Alpha may be 0, where all cuts are equally probable, or above 1, where the best are more so than they are."""
+    samples_fit(implementation, what, alpha)
+
+
+def samples_fit(implementation: Any, what: str, alpha: float) -> None:
+    own, text = LATTICES[what]
+    cuts = all_cuts(own, text)
+    weights = [math.exp(alpha * score) for _, score in cuts]
+    share: dict[tuple[int, ...], float] = {}
+    for (cut, _), weight in zip(cuts, weights, strict=True):
+        share[tuple(cut)] = share.get(tuple(cut), 0.0) + weight / sum(weights)
+    drawn = Counter(tuple(ids) for ids in built(implementation, own).sample(text, alpha=alpha, times=DRAWS, seed=1))
+    judge.exact([ids for ids in drawn if ids not in share], [], "samples that are no cuts")
+    for ids, right in share.items():
+        often = drawn[ids] / DRAWS
+        judge.exact(DRAWS * _divergence(often, right) < math.log(2 / LUCK), True, f"{ids}: {often} is near {right:.4f}")
+
+
+def _divergence(p: float, q: float) -> float:
+    """Of two coins, in nats."""
+    q = min(q, 1 - 1e-15)
+    return sum(x * math.log(x / y) for x, y in ((p, q), (1 - p, 1 - q)) if x > 0)
+
+
+@given(own=tables(ANY), data=st.data())
+def test_much_alpha_leaves_the_best(implementation, own: Table, data):
+    """The larger alpha, the more certain the best cut."""
+    text = data.draw(spelled(own, 8).filter(bool), label="text")
+    scores = sorted((score for _, score in all_cuts(own, text)), reverse=True)
+    if len(scores) == 1 or scores[0] - scores[1] > 0.25:
+        tokenizer = built(implementation, own)
+        samples = tokenizer.sample(text, alpha=500.0, times=3, seed=3)
+        judge.exact([list(ids) for ids in samples], [tokenizer.encode(text)] * 3, "samples")
+
+
+def test_a_seed_repeats_the_samples(implementation):
+    """The same seed draws the same, another seed other cuts."""
+    own, text = LATTICES["letters and pairs"]
+    tokenizer = built(implementation, own)
+    first, again, other = (tokenizer.sample(text, alpha=0.2, times=50, seed=seed) for seed in (7, 7, 8))
+    judge.exact(again, first, "samples")
+    judge.exact(other == first, False, "the samples of another seed are the same")
+
+
+@given(own=tables(ANY), seed=st.integers(0, 99), data=st.data())
+def test_samples_decode_to_the_text(implementation, own: Table, seed: int, data):
+    """However a text is cut, what the pieces spell is the text."""
+    own = Table((("▁", -2.0, "normal"), *(piece for piece in own.own if piece[0] != "▁")), True)
+    text = data.draw(spelled(own), label="text")
+    tokenizer = built(implementation, own)
+    for ids in tokenizer.sample(text, alpha=0.1, times=5, seed=seed):
+        judge.exact(tokenizer.decode(ids), text, "text")

@@ -1,0 +1,187 @@
+"""Laws of SentencePiece's unigram model: what training makes. No two trainers need agree, so what follows is what any
+of them owes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.corpora.python_docs import topics
+from fixtures.strategies.pieces import SPECIAL, Table, table, tables
+from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
+
+PAGES = [page[:400] for page in list(topics().values())[::16]]
+"""Beginnings of pages of the Python documentation."""
+
+
+def corpora() -> st.SearchStrategy[list[str]]:
+    """Lines with words that come again."""
+    words = st.sampled_from(["low", "lower", "newest", "widest", "new", "slow", "est", "\u65e5\u672c", "caf\u00e9"])
+    return st.lists(st.lists(words, min_size=2, max_size=12).map(" ".join), min_size=4, max_size=9)
+
+
+def normal(tokenizer: Any) -> dict[str, float]:
+    return {text: score for text, score, kind in tokenizer.pieces if kind == "normal"}
+
+
+@pytest.mark.parametrize("size", [110, 150])
+def test_has_the_size_asked_for(implementation, size: int):
+    """Real text has enough to learn: the three special pieces first, as many pieces as asked for, none twice."""
+    pieces = implementation.train(PAGES, size).pieces
+    judge.exact([tuple(piece) for piece in pieces[:3]], SPECIAL, "special pieces")
+    judge.exact(len(pieces), size, "size")
+    judge.exact(len({text for text, *_ in pieces}), size, "different pieces")
+
+
+@given(corpus=corpora(), size=st.integers(30, 60))
+def test_every_character_is_a_piece(implementation, corpus: list[str], size: int):
+    """All characters of a corpus are pieces, so that nothing in it is unknown, and all pieces occur in it."""
+    tokenizer = implementation.train(corpus, size)
+    letters = {*"".join(corpus).replace(" ", "▁"), "▁"}
+    judge.exact(sorted(letters - normal(tokenizer).keys()), [], "characters that are no pieces")
+    judge.exact([line for line in corpus if 0 in tokenizer.encode(line)], [], "lines with something unknown")
+    seen = ["▁" + word for line in corpus for word in line.split()]
+    judge.exact([p for p in normal(tokenizer) if not any(p in word for word in seen)], [], "pieces that never occur")
+
+
+@given(corpus=corpora(), size=st.integers(30, 60))
+def test_scores_are_logs_of_probabilities(implementation, corpus: list[str], size: int):
+    """Scores fall along the list; those of longer pieces are of probabilities that add up to at most 1."""
+    found = normal(implementation.train(corpus, size))
+    scores = list(found.values())
+    judge.exact(scores, sorted(scores, reverse=True), "order of scores")
+    judge.exact(all(math.isfinite(score) and score < 0.01 for score in scores), True, "whether no score is above 0")
+    shares = [math.exp(score) for text, score in found.items() if len(text) > 1]
+    judge.exact(sum(shares) <= 1.001, True, "whether probabilities are at most 1")
+
+
+@given(corpus=corpora(), size=st.integers(30, 60), text=st.text("lowerst \u65e5", max_size=30))
+def test_encodes_as_its_pieces_say(implementation, corpus: list[str], size: int, text: str):
+    """What was learnt encodes as the reference does with the same pieces."""
+    tokenizer = implementation.train(corpus, size)
+    truth = SentencepieceUnigram([tuple(piece) for piece in tokenizer.pieces])
+    best = truth.n_best(text, 2) if text.strip() else []
+    if len(best) < 2 or best[0][1] - best[1][1] > 1e-3:
+        judge.exact(tokenizer.encode(text), truth.encode(text), "ids")
+
+
+def test_more_pieces_make_fewer_tokens(implementation):
+    """A larger vocabulary cuts the text that it was learnt from into fewer pieces."""
+    small, large = (implementation.train(PAGES, size) for size in (110, 160))
+    judge.exact(tokens_of(large) < tokens_of(small), True, f"{tokens_of(large)} less than {tokens_of(small)}")
+
+
+def tokens_of(tokenizer: Any) -> int:
+    return sum(len(tokenizer.encode(page)) for page in PAGES)
+
+
+def test_learns_what_comes_again(implementation):
+    """A word of which a corpus is full becomes a piece, with the space before it."""
+    corpus = ["the quick brown fox jumps over the lazy dog"] * 3 + ["the end of the line is then the end of them"] * 9
+    judge.exact("▁the" in normal(implementation.train(corpus, 60)), True, "a piece `▁the`")
+
+
+def test_no_piece_crosses_a_space(implementation):
+    """A space begins a piece or is one: words are learnt one by one."""
+    pieces = normal(implementation.train(PAGES, 150))
+    judge.exact([piece for piece in pieces if "▁" in piece[1:]], [], "pieces with a space inside")
+
+
+def test_long_pieces_are_not_learnt(implementation):
+    """No piece has more than 16 characters."""
+    corpus = ["internationalization of internationalizations"] * 20 + ["a b c d e f g h"] * 2
+    pieces = normal(implementation.train(corpus, 60))
+    judge.exact([piece for piece in pieces if len(piece) > 16], [], "long pieces")
+
+
+def test_learns_the_same_again(implementation):
+    """Training is no matter of chance."""
+    judge.exact(implementation.train(PAGES, 120).pieces, implementation.train(PAGES, 120).pieces, "pieces")
+
+
+def test_a_size_below_the_alphabet_is_rejected(implementation):
+    """A vocabulary that its characters do not fit into raises."""
+    judge.rejects(implementation.train, ["the quick brown fox jumps over the lazy dog"] * 9, 9)
+
+
+def test_one_text_is_not_several(implementation):
+    """A corpus that is one str raises: its characters are no texts."""
+    judge.rejects(implementation.train, "the quick brown fox", 40)
+
+
+# Expectation maximization, one step at a time
+
+
+@given(own=tables(st.floats(-6, -0.25), alphabets=("ab", "abc"), byte_fallback=False), data=st.data())
+def test_expected_counts_are_those_of_all_cuts(implementation, own: Table, data):
+    """The E step is what trying all cuts gives: likelihood, and each piece's expected number."""
+    own = Table((*own.own, *(t for t in table("a", "b", "c", "▁").own if t[0] not in {text for text, *_ in own.own})))
+    words = data.draw(st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=3), label="words")
+    scores = {text: score for text, score, _ in own.own}
+    likelihood, counts = 0.0, dict.fromkeys(scores, 0.0)
+    for word in words:
+        cuts = all_cuts("▁" + word, scores)
+        total = sum(math.exp(score) for _, score in cuts)
+        likelihood += math.log(total)
+        for pieces, score in cuts:
+            for piece in pieces:
+                counts[piece] += math.exp(score) / total
+    found, expected = implementation(own.pieces).expectation([" ".join(words)])
+    judge.exact(math.isclose(found, likelihood, rel_tol=1e-9, abs_tol=1e-9), True, f"{found} is near {likelihood}")
+    off = {p: (expected.get(p), n) for p, n in counts.items() if not math.isclose(expected.get(p, 0), n, abs_tol=1e-9)}
+    judge.exact(off, {}, "expected numbers")
+
+
+def all_cuts(word: str, scores: dict[str, float]) -> list[tuple[list[str], float]]:
+    """Every way to cut a word."""
+    found: list[tuple[list[str], float]] = [([], 0.0)] if not word else []
+    for end in range(1, len(word) + 1):
+        if word[:end] in scores:
+            more = all_cuts(word[end:], scores)
+            found += [([word[:end], *rest], scores[word[:end]] + score) for rest, score in more]
+    return found
+
+
+@given(own=tables(st.floats(-6, -0.25), alphabets=("ab", "abc"), byte_fallback=False), corpus=corpora())
+def test_likelihood_never_falls(implementation, own: Table, corpus: list[str]):
+    """Each round of EM makes a corpus more probable, or as probable. Source: Dempster, Laird, Rubin 1977."""
+    letters = {*"".join(corpus), "▁"} - {text for text, *_ in own.own}
+    tokenizer = implementation([*own.pieces, *((one, -5.0, "normal") for one in sorted(letters))])
+    likelihood, expected = tokenizer.expectation(corpus)
+    for _ in range(3):
+        tokenizer = tokenizer.maximization(expected, sparse=False)
+        before, (likelihood, expected) = likelihood, tokenizer.expectation(corpus)
+        judge.exact(likelihood >= before - 1e-6 or not math.isfinite(before), True, f"{likelihood} after {before}")
+
+
+@given(counts=st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.75, 1e4), min_size=1, max_size=8))
+def test_maximum_likelihood_are_shares(implementation, counts: dict[str, float]):
+    """Without the prior, probabilities are shares of the expected numbers."""
+    found = normal(implementation(table("a").pieces).maximization(counts, sparse=False))
+    total = sum(counts.values())
+    off = {
+        p: found.get(p)
+        for p, n in counts.items()
+        if not math.isclose(found.get(p, 1), math.log(n / total), abs_tol=1e-9)
+    }
+    judge.exact(off, {}, "scores")
+
+
+@given(counts=st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.0, 60), min_size=2, max_size=8))
+def test_the_prior_takes_from_the_rare(implementation, counts: dict[str, float]):
+    """With it, scores are differences of digamma, which has exp digamma(x) near x - 1/2; below 1/2 a piece is dropped."""
+    counts = {piece: n for piece, n in counts.items() if abs(n - 0.5) > 1e-6} | {"zz": 3.0}
+    found = normal(implementation(table("a").pieces).maximization(counts, sparse=True))
+    kept = {piece: n for piece, n in counts.items() if n > 0.5}
+    judge.exact(sorted(found), sorted(kept), "pieces")
+    # digamma(x) = log Gamma's derivative, here as a central difference
+    slope = lambda x: (math.lgamma(x * (1 + 1e-5)) - math.lgamma(x * (1 - 1e-5))) / (2e-5 * x)  # noqa: E731
+    total = sum(kept.values())
+    off = {p: found[p] for p, n in kept.items() if not math.isclose(found[p], slope(n) - slope(total), abs_tol=1e-4)}
+    judge.exact(off, {}, "scores")
