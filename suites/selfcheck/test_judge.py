@@ -202,7 +202,7 @@ def test_zeros_never_pass(dtype: str) -> None:
     def zeros(query: Tensor, key: Tensor, value: Tensor, **_: Any) -> Tensor:
         return (query @ key.transpose(-2, -1) @ value) * 0
 
-    for seed in range(30):
+    for seed in range(12):
         p = problem(seed)
         for law in (judge.agree, judge.agree_gradients):
             with pytest.raises((Rejected, Inconclusive)):

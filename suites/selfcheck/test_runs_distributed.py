@@ -131,12 +131,35 @@ def test_a_killed_worker_loses_at_most_the_test_it_was_in(
         done = finish(process, folder)
     expected, found = rows(without_workers), rows(done)
     assert done.code == pytest.ExitCode.TESTS_FAILED
-    assert found.keys() == expected.keys(), "even that one is on record"
+    assert found.keys() == expected.keys(), f"even that one is on record\n{done.output}"
     (crashed,) = (node for node, row in found.items() if row["verdict"] == "crash")
     assert {node: row for node, row in found.items() if node != crashed} == {
         node: row for node, row in expected.items() if node != crashed
     }
     assert "the process ended during this law" in done.output
+
+
+DIES_BETWEEN_TWO_LAWS = """
+import os, signal
+
+started = 0
+
+def pytest_runtest_logstart(nodeid, location):
+    global started
+    started += 1
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and started == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_that_dies_between_two_laws_has_died_in_the_second(
+    without_workers: Finished, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with alone(tmp_path_factory):
+        folder = tmp_path_factory.mktemp("between")
+        done = run(folder, LAWS, *CHOSEN, "-n", "2", "--dist", "load", plugin=DIES_BETWEEN_TWO_LAWS)
+    assert rows(done).keys() == rows(without_workers).keys(), done.output
+    assert [row["verdict"] for row in rows(done).values()].count("crash") == 1, done.output
 
 
 def gone(pid: int) -> bool:

@@ -243,7 +243,7 @@ def _facts(
 def _in_flight(request: pytest.FixtureRequest, facts: dict[str, Any]) -> AbstractContextManager[None]:
     again = replay.command(request.config, facts["node"], CONCEPT, facts["implementation"])
     known = facts | {"law": request.node.originalname, "replay": again}
-    return flight.inside(request.config, request.node.nodeid, known)
+    return flight.inside(request.config, [known])
 
 
 def _teller(config: pytest.Config) -> Callable[[str], None]:
