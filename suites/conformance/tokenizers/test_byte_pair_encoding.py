@@ -156,7 +156,7 @@ def test_with_all_merges_left_out_characters_stay(implementation, n: int):
 )
 def test_dropout_is_that_of_the_paper(implementation, text: str, tokens: list[str], chance: Any):
     """What was left out may be done at the next step. Frequencies within five standard errors. Source: Provilkov 2020."""
-    p, n = 0.4, 2000
+    p, n = 0.4, 600
     encoder = plain("abc", ("a", "b"), ("b", "c"), dropout=p)
     made, ids = encoder.built(implementation), encoder.ids(*tokens)
     hits, expected = sum(made.encode(text) == ids for _ in range(n)), chance(p)
