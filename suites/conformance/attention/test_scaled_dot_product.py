@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fixtures import judge
+from fixtures.experiments import gradients_by_layout
 from fixtures.strategies.attention import Problem, problems
+from fixtures.strategies.layouts import LAYOUTS
 from fixtures.subject import Subject as Implementation
 
 
@@ -177,12 +179,30 @@ def test_huge_scores_stay_finite(implementation: Implementation, problem: Proble
     judge.agree(implementation, query, key, problem.value)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @given(problem=problems())
-def test_memory_layout_does_not_matter(implementation: Implementation, problem: Problem) -> None:
-    """Transposed and strided inputs give what contiguous ones give."""
-    query = problem.query.transpose(-2, -1).contiguous().transpose(-2, -1)
-    key = torch.stack([problem.key, -problem.key], dim=-1)[..., 0]
-    judge.agree(implementation, query, key, problem.value)
+def test_memory_layout_does_not_matter(implementation: Implementation, layout: str, problem: Problem) -> None:
+    """Transposed, gapped and fused inputs give what contiguous ones give, and so do their gradients."""
+    inputs = [LAYOUTS[layout](x) for x in (problem.query, problem.key, problem.value)]
+    judge.agree(implementation, *inputs)
+    judge.agree_gradients(implementation, *inputs)
+
+
+@given(problem=problems(masked=True))
+def test_layout_of_the_mask_does_not_matter(implementation: Implementation, problem: Problem) -> None:
+    """A mask may be transposed, gapped or a part of a wider one."""
+    assert problem.mask is not None
+    for layout in LAYOUTS.values():
+        judge.agree(implementation, problem.query, problem.key, problem.value, mask=layout(problem.mask))
+
+
+@given(problem=problems())
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, problem: Problem) -> None:
+    """What comes from above may lie in memory in any way: gradients are the same."""
+    judge.holds(
+        implementation,
+        lambda f: gradients_by_layout(lambda value: f(problem.query, problem.key, value), problem.value),
+    )
 
 
 WRONG = {

@@ -14,7 +14,9 @@ from hypothesis import given
 from torch import Tensor
 
 from fixtures import exhaustive, judge
+from fixtures.experiments import gradients_by_layout
 from fixtures.strategies.activations import A_FEW, NAMES, Numbers, numbers
+from fixtures.strategies.layouts import LAYOUTS
 from fixtures.subject import Subject as Implementation
 
 GATED = tuple(name for name in NAMES if name != "softplus")
@@ -177,11 +179,20 @@ def test_elements_do_not_see_each_other(implementation: Implementation, name: st
 @A_FEW
 @given(problem=numbers())
 def test_memory_layout_does_not_matter(implementation: Implementation, name: str, problem: Numbers) -> None:
-    """Transposed, strided and expanded inputs give what contiguous ones give."""
-    x = problem.x
-    judge.agree(implementation, torch.stack([x, -x], dim=-1)[..., 0], name=name)
-    transposed = torch.stack([x, x + 1]).transpose(0, -1)
-    judge.agree(implementation, transposed.expand(2, *transposed.shape), name=name)
+    """Transposed, gapped, fused and expanded inputs give what contiguous ones give."""
+    x = torch.stack([problem.x, problem.x / 2])
+    for layout in LAYOUTS.values():
+        judge.agree(implementation, layout(x), name=name)
+    judge.agree(implementation, x.expand(2, *x.shape), name=name)
+
+
+@every_name
+@A_FEW
+@given(problem=numbers())
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, name: str, problem: Numbers) -> None:
+    """What comes from above may lie in memory in any way: gradients are the same."""
+    x = torch.stack([problem.x, problem.x / 2])
+    judge.holds(implementation, lambda f: gradients_by_layout(lambda x: f(x, name=name), x))
 
 
 @every_name

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fixtures import judge
-from fixtures.experiments import alone_and_among_others
+from fixtures.experiments import alone_and_among_others, gradients_by_layout
+from fixtures.strategies.layouts import LAYOUTS, gapped
 from fixtures.strategies.rows import PAST_A_BLOCK, REGIMES, WIDTHS, Regime, Rows, rows
 from fixtures.subject import Subject as Implementation
 
@@ -180,11 +181,17 @@ def test_features_permute_with_their_weights(implementation: Implementation, row
     )
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @given(rows=rows(regimes=VARIED, widths=SEVERAL, batches=st.sampled_from([(3,), (2, 3)])))
-def test_memory_layout_does_not_matter(implementation: Implementation, rows: Rows) -> None:
-    """Transposed rows and strided weights give what contiguous ones give."""
-    x, weight = rows.scattered
-    judge.agree(implementation, x, weight, eps=rows.eps)
+def test_memory_layout_does_not_matter(implementation: Implementation, layout: str, rows: Rows) -> None:
+    """Transposed, gapped and fused rows, and weights with gaps, give what contiguous ones give."""
+    judge.agree(implementation, LAYOUTS[layout](rows.x), gapped(rows.weight), eps=rows.eps)
+
+
+@given(rows=rows(regimes=VARIED, widths=SEVERAL, batches=st.sampled_from([(3,), (2, 3)])))
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, rows: Rows) -> None:
+    """What comes from above may lie in memory in any way: gradients are the same."""
+    judge.holds(implementation, lambda f: gradients_by_layout(lambda x: f(x, rows.weight, eps=rows.eps), rows.x))
 
 
 @given(rows=rows(batches=st.sampled_from([(), (3,), (0,), (2, 0)])))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.experiments import alone_and_among_others
+from fixtures.experiments import alone_and_among_others, gradients_by_layout
+from fixtures.strategies.layouts import LAYOUTS
 from fixtures.strategies.scores import SHORT, Regime, Scores, scores
 from fixtures.subject import ImplementationError
 from fixtures.subject import Subject as Implementation
@@ -155,12 +156,17 @@ def test_rows_do_not_see_each_other(implementation: Implementation, problem: Sco
     judge.holds(implementation, lambda f: alone_and_among_others(f, problem.scores))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @given(problem=scores(batches=st.sampled_from([(3,), (2, 3)])))
-def test_memory_layout_does_not_matter(implementation: Implementation, problem: Scores) -> None:
-    """Transposed and strided scores give what contiguous ones give."""
-    z = torch.stack([problem.scores, -problem.scores], dim=-1)[..., 0]
-    judge.agree(implementation, z.transpose(0, -1).contiguous().transpose(0, -1))
-    judge.agree(implementation, z)
+def test_memory_layout_does_not_matter(implementation: Implementation, layout: str, problem: Scores) -> None:
+    """Transposed, gapped and fused scores give what contiguous ones give."""
+    judge.agree(implementation, LAYOUTS[layout](problem.scores))
+
+
+@given(problem=scores(batches=st.sampled_from([(3,), (2, 3)]), lengths=SHORT))
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, problem: Scores) -> None:
+    """What comes from above may lie in memory in any way: gradients are the same."""
+    judge.holds(implementation, lambda f: gradients_by_layout(f, problem.scores))
 
 
 @given(problem=scores(lengths=SHORT, batches=st.sampled_from([(), (3,), (0,), (2, 0)])))

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import gradients_by_layout
 from fixtures.implementations import Unsupported
 from fixtures.strategies.labelled_logits import A_FEW, IGNORED, SMOOTHINGS, VERY_FEW, VOCABULARIES, Batch, batches
+from fixtures.strategies.layouts import LAYOUTS, gapped
 from fixtures.subject import Subject as Implementation
 
 # Put together when drawn: a text is what it says, not where it is kept.
@@ -177,9 +179,19 @@ def test_a_forbidden_label_costs_infinity(implementation: Implementation) -> Non
 @A_FEW
 @given(batch=batches(ignoring=True))
 def test_memory_layout_does_not_matter(implementation: Implementation, batch: Batch) -> None:
-    """Transposed logits, and labels with a stride, cost what contiguous ones do."""
-    logits = batch.logits.T.contiguous().T
-    judge.agree(implementation, logits, torch.stack([batch.labels, batch.labels], -1)[:, 0])
+    """Transposed, gapped and fused logits, and labels with gaps, cost what contiguous ones do."""
+    for layout in LAYOUTS.values():
+        judge.agree(implementation, layout(batch.logits), gapped(batch.labels))
+
+
+@A_FEW
+@given(batch=batches())
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, batch: Batch) -> None:
+    """What comes from above may lie in memory in any way, also in one number for all rows: gradients are the same."""
+    judge.holds(
+        implementation,
+        lambda f: gradients_by_layout(lambda logits: f(logits, batch.labels, reduction="none"), batch.logits),
+    )
 
 
 def test_a_single_class_costs_nothing(implementation: Implementation) -> None:
