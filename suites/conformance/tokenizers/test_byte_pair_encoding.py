@@ -143,6 +143,16 @@ def test_with_all_merges_left_out_characters_stay(implementation, n: int):
     judge.exact(tokens_of(implementation, encoder, "ab" * n, dropout=0.0), certain, "tokens")
 
 
+def repetitions(tokens: list[str], word: str) -> list[list[str]]:
+    """The tokens of each of many repetitions of a word."""
+    found: list[list[str]] = [[]]
+    for token in tokens:
+        found[-1].append(token)
+        if "".join(found[-1]) == word:
+            found.append([])
+    return [tokens for tokens in found if tokens]
+
+
 @pytest.mark.parametrize(
     ("text", "tokens", "chance"),
     [
@@ -156,11 +166,14 @@ def test_with_all_merges_left_out_characters_stay(implementation, n: int):
 )
 def test_dropout_is_that_of_the_paper(implementation, text: str, tokens: list[str], chance: Any):
     """What was left out may be done at the next step. Frequencies within five standard errors. Source: Provilkov 2020."""
-    p, n = 0.4, 600
+    p, words, times = 0.4, 120, 5
     encoder = plain("abc", ("a", "b"), ("b", "c"), dropout=p)
-    made, ids = encoder.built(implementation), encoder.ids(*tokens)
-    hits, expected = sum(made.encode(text) == ids for _ in range(n)), chance(p)
+    encode, names = encoder.built(implementation).encode, {id: token for token, id in encoder.vocabulary.items()}
+    texts = (encode(" ".join([text] * words)) for _ in range(times))
+    found = [word for ids in texts for word in repetitions([names[id] for id in ids], text)]
+    n, hits, expected = words * times, found.count(tokens), chance(p)
     bound = 5 * (expected * (1 - expected) / n) ** 0.5
+    judge.exact(len(found), n, "words")
     judge.exact(abs(hits / n - expected) < bound, True, f"whether {hits} of {n} are near {expected:.4f}")
 
 
