@@ -22,11 +22,15 @@ where $c(w)$ counts the word $w$ in the corpus, and replaces it likewise; overla
 twice) but merge once. Of equally frequent pairs the one whose left token has the smallest id wins, then the smallest
 right id (as in `tokenizers`). A corpus in which no pair is left ends the training early.
 
+Where words end is an expression's business: GPT-2's, or those of GPT-4 and GPT-4o, which Llama 3 and many others took
+over. Special tokens stand outside of all this: they have ids and no bytes of their own, are found in the text before
+it is cut, and what is between two of them is encoded as a text by itself.
+
 ## Notation
 
 | symbol | name | meaning |
 |---|---|---|
-| $w$ | `word` | one match of `PATTERN`; no merge crosses its ends |
+| $w$ | `word` | one match of `pattern`, or what lies between two; no merge crosses its ends |
 | | byte letter | the printable character that stands for one byte in files: `Ġ` for the space |
 | | `token` | a string of byte letters |
 | | `vocabulary` | token -> id, in any order |
@@ -46,74 +50,137 @@ right id (as in `tokenizers`). A corpus in which no pair is left ends the traini
 ## Pitfalls
 
 - A space belongs to the word after it. Of several spaces before a word all but the last are a word of their own.
-- Contractions are split in lower case only, wherever an apostrophe begins a word: `'salt` is `'s` and `alt`, `'S` is
+- GPT-2 splits contractions in lower case only, wherever an apostrophe begins a word: `'salt` is `'s` and `alt`, `'S` is
   `'` and `S`, and in ` 's` the space has taken the apostrophe already.
 - Rank decides, not length, and only a listed pair merges. To be a token is not enough, so a file of tokens alone
-  (tiktoken's) can stand for a list of merges only if each token's own merges lead to it, as after training.
+  (tiktoken's) stands for the list of all pairs that make a token, in the order of the tokens they make; and there a
+  word that is a token is taken whole, as Llama 3 does with `ignore_merges`.
+- In tiktoken's files ids are ranks, and the ids of bytes are not in the order of the bytes.
 - A list may name a token before the merge that makes it. The rule above holds for such lists too, but where a pair
   repeats in a word libraries differ: some look for a lower rank after each single replacement.
 - Tokens need not be valid UTF-8. Decoding joins the bytes of all tokens first; of what is still invalid each maximal
   beginning of a character becomes one U+FFFD.
-- A lone surrogate is not text: UTF-8 cannot hold it, and `encode` raises. Special tokens are no part of the concept:
-  `<|endoftext|>` in a text is ordinary text.
+- A lone surrogate is not text: UTF-8 cannot hold it, and `encode` raises.
+- Who writes `<|endoftext|>` into a text ends it, if that token is special and allowed. `tokenizers` allows all by
+  default, and so does `encode`; `tiktoken` raises. For text of strangers say `allowed_special=()`: then it is text.
+- Of special tokens that begin at the same place the longest is meant. `tiktoken` takes any one of them.
+- A special token may take the spaces around it along (`lstrip`, `rstrip`: RoBERTa's `<mask>`): they are in its offsets,
+  and gone when it is decoded. `single_word` keeps it from being found within a longer word.
+- Offsets count characters. A token that is a part of a character has the place of the whole.
+- `tokenizers` reads a special token of byte letters as bytes when it decodes: of `<é>` it makes `<\ufffd>`.
 - Which characters are letters or numbers depends on the version of Unicode, so libraries cut the latest ones apart.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import operator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import regex
 
-from reference.tokenizers._files import byte_level_tables
+from reference.tokenizers._byte_level_files import byte_level_fields
+from reference.tokenizers._cutting import any_of, chosen, tiles
+from reference.tokenizers._pair_counts import learn
+from reference.tokenizers.pre_tokenization import CUTS
 
-PATTERN = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 LETTERS = {byte: chr(byte) for byte in _PRINTABLE} | {byte: chr(256 + n) for n, byte in enumerate(_OTHERS)}
 BYTES = {letter: byte for byte, letter in LETTERS.items()}
+_SPACE, _WORD = regex.compile(r"\s"), regex.compile(r"\w")
+
+Texts = str | Collection[str]
+"""some special tokens, or "all\""""
+
+
+class Encoding(NamedTuple):
+    """A text in tokens, each with its place in the text, counted in characters."""
+
+    ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class ByteLevelBPE:
-    """GPT-2's tokenizer from its two tables. Raises ValueError where they contradict each other.
+    """A byte-level tokenizer from its tables. Raises ValueError where they contradict each other.
 
     vocabulary: token -> id; it holds the 256 byte letters and the result of every merge. merges: lowest rank first.
+    pattern: one of `CUTS` of pre_tokenization (gpt2, gpt4, gpt4o), or an expression: what it matches, and what it
+    leaves, are words. special: text -> id, of tokens outside of all merges; lstrip, rstrip: those that take the spaces
+    before or after them along; single_word: those that count only where no word goes on. ignore_merges: a word that is
+    a token needs no merges.
     """
 
     vocabulary: Mapping[str, int]
     merges: Sequence[tuple[str, str]]
+    pattern: str = "gpt2"
+    special: Mapping[str, int] = field(default_factory=dict)
+    lstrip: Collection[str] = ()
+    rstrip: Collection[str] = ()
+    single_word: Collection[str] = ()
+    ignore_merges: bool = False
 
     def __post_init__(self) -> None:
-        _check(self.vocabulary, self.merges)
+        _check(self)
 
     @cached_property
     def _ranks(self) -> dict[tuple[str, str], int]:
         return {(left, right): rank for rank, (left, right) in enumerate(self.merges)}
 
     @cached_property
+    def _tokens(self) -> dict[int, str]:
+        return {id: token for token, id in self.vocabulary.items()}
+
+    @cached_property
     def _bytes(self) -> dict[int, bytes]:
-        return {id: bytes(BYTES[letter] for letter in token) for token, id in self.vocabulary.items()}
+        own = {id: bytes(BYTES[letter] for letter in token) for id, token in self._tokens.items()}
+        return own | {id: token.encode() for token, id in self.special.items()}
 
     @cached_property
     def _ids(self) -> Callable[[str], tuple[int, ...]]:
         return lru_cache(maxsize=1 << 16)(self._encode_word)
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; merges never cross a match of PATTERN. Raises ValueError for what UTF-8 cannot hold."""
-        if not isinstance(text, str):
-            raise ValueError(f"encode expects a str, got {type(text).__name__}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
-        return [id for word in PATTERN.findall(text) for id in self._ids(word)]
+    @cached_property
+    def _words(self) -> Callable[[str], list[str]]:
+        expression = regex.compile(CUTS.get(self.pattern, self.pattern))
+        return lambda text: tiles(expression, text)
+
+    def encode(self, text: str, *, allowed_special: Texts = "all", disallowed_special: Texts = ()) -> list[int]:
+        """The ids of a text; merges never cross the ends of words, nor special tokens.
+
+        allowed_special: the special tokens that are read as such, or "all"; others are ordinary text, unless they are
+        among disallowed_special, or that is "all". Raises ValueError for these, and for what UTF-8 cannot hold.
+        """
+        ids: list[int] = []
+        for begin, end, token in self._parts(text, allowed_special, disallowed_special):
+            if token is None:
+                ids += [id for word in self._words(text[begin:end]) for id in self._ids(word)]
+            else:
+                ids.append(self.special[token])
+        return ids
+
+    def encoding(self, text: str, *, allowed_special: Texts = "all", disallowed_special: Texts = ()) -> Encoding:
+        """What `encode` returns, with tokens and their places; a part of a character has the place of the whole."""
+        rows: list[tuple[int, str, tuple[int, int]]] = []
+        for begin, end, token in self._parts(text, allowed_special, disallowed_special):
+            if token is not None:
+                rows.append((self.special[token], token, (begin, end)))
+                continue
+            places = [at for at in range(begin, end) for _ in text[at].encode()]
+            first = 0
+            for id in (id for word in self._words(text[begin:end]) for id in self._ids(word)):
+                last = first + len(self._tokens[id])
+                rows.append((id, self._tokens[id], (places[first], places[last - 1] + 1)))
+                first = last
+        return Encoding([id for id, _, _ in rows], [token for _, token, _ in rows], [place for _, _, place in rows])
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of any ids, also such as `encode` never returns. Raises ValueError for an id that no token has."""
@@ -123,9 +190,39 @@ class ByteLevelBPE:
             raise ValueError(f"decode expects ids of the vocabulary, got {unknown[0]!r}")
         return b"".join(self._bytes[id] for id in ids).decode("utf-8", errors="replace")
 
+    def _parts(
+        self, text: str, allowed_special: Texts, disallowed_special: Texts
+    ) -> Iterator[tuple[int, int, str | None]]:
+        """Begin and end of each special token that is allowed, and of the text before, between and after them."""
+        if not isinstance(text, str):
+            raise ValueError(f"encode expects a str, got {type(text).__name__}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
+        allowed = chosen("allowed_special", allowed_special, self.special)
+        refused = chosen("disallowed_special", disallowed_special, self.special) - allowed
+        if refused and (found := any_of(refused).search(text)):
+            raise ValueError(f"encode expects text without {found[0]!r}, got it at position {found.start()}")
+        at = 0
+        for found in any_of(allowed).finditer(text) if allowed else ():
+            token, begin, end = found[0], found.start(), found.end()
+            if token in self.single_word and (_WORD.match(text[max(begin - 1, 0) : begin]) or _WORD.match(text, end)):
+                continue
+            while token in self.lstrip and begin > at and _SPACE.match(text[begin - 1]):
+                begin -= 1
+            while token in self.rstrip and _SPACE.match(text, end):
+                end += 1
+            yield at, begin, None
+            yield begin, end, token
+            at = end
+        yield at, len(text), None
+
     def _encode_word(self, word: str) -> tuple[int, ...]:
         """Linked list and heap: n log n, also for one word of a megabyte."""
         parts = [LETTERS[byte] for byte in word.encode()]
+        if self.ignore_merges and "".join(parts) in self.vocabulary:
+            return (self.vocabulary["".join(parts)],)
         before, after = list(range(-1, len(parts) - 1)), list(range(1, len(parts) + 1))
         heap = [(self._ranks[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in self._ranks]
         heapify(heap)
@@ -149,7 +246,7 @@ class ByteLevelBPE:
         return tuple(self.vocabulary[part] for part in parts if part)
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int) -> ByteLevelBPE:
+    def train(cls, texts: Iterable[str], size: int, *, pattern: str = "gpt2") -> ByteLevelBPE:
         """Learn a vocabulary of at most `size` tokens: the byte letters by code point, then what merges make, in order.
 
         Raises ValueError for a size under 256, which leaves no room for the bytes.
@@ -158,71 +255,45 @@ class ByteLevelBPE:
             raise ValueError("train expects several texts, got one str")
         if size < len(BYTES):
             raise ValueError(f"train expects a size of at least 256, one for each byte, got {size}")
-        tokens, merges = sorted(BYTES), []
-        letter = [tokens.index(LETTERS[byte]) for byte in range(256)]
-        corpus = Counter(word for text in texts for word in PATTERN.findall(text))
-        words, times = [[letter[byte] for byte in word.encode()] for word in corpus], list(corpus.values())
-        count: Counter[tuple[int, int]] = Counter()
-        places: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
-        for n, word in enumerate(words):
-            for pair in pairwise(word):
-                count[pair] += times[n]
-                places[pair].add(n)
-
-        def entry(pair: tuple[int, int]) -> tuple[int, tuple[int, int]]:
-            return -count[pair], pair
-
-        heap = [entry(pair) for pair in count]
-        heapify(heap)
-        while heap and len(tokens) < size:
-            number, *_, pair = heappop(heap)
-            if count[pair] != -number:  # subtle: counts only fall, so an outdated entry comes too early, never too late
-                if count[pair]:
-                    heappush(heap, entry(pair))
-                continue
-            new = len(tokens)
-            merges.append((tokens[pair[0]], tokens[pair[1]]))
-            tokens.append("".join(merges[-1]))
-            fresh = set()
-            for n in places.pop(pair):
-                for old in pairwise(words[n]):
-                    count[old] -= times[n]
-                words[n] = _replaced(words[n], pair, new)
-                for made in pairwise(words[n]):
-                    count[made] += times[n]
-                    if new in made:
-                        places[made].add(n)
-                        fresh.add(made)
-            for made in fresh:
-                heappush(heap, entry(made))
-        return cls({token: id for id, token in enumerate(tokens)}, merges)
+        tokens = sorted(BYTES)
+        cut = cls({token: id for id, token in enumerate(tokens)}, [], pattern)._words
+        words = Counter(word for text in texts for word in cut(text))
+        corpus = {tuple(LETTERS[byte] for byte in word.encode()): times for word, times in words.items()}
+        merges = learn(corpus, tokens, size, join=operator.add)
+        return cls({token: id for id, token in enumerate(tokens)}, merges, pattern)
 
     @classmethod
-    def from_file(cls, path: str | Path, merges: str | Path | None = None) -> ByteLevelBPE:
-        """Load a `tokenizer.json`, a `vocab.json` with its `merges.txt`, or a folder that holds either."""
-        return cls(*byte_level_tables(path, merges))
+    def from_file(cls, path: str | Path, merges: str | Path | None = None, **options: Any) -> ByteLevelBPE:
+        """Load a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a folder with either, or a file of ranks.
+
+        options: fields that the file does not tell; of ranks, tiktoken's, the pattern at least. Tokens that a
+        `tokenizer.json` adds beside its model are special.
+        """
+        return cls(**byte_level_fields(path, merges, LETTERS, **options))
 
 
-def _replaced(word: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    result, i = [], 0
-    while i < len(word):
-        found = tuple(word[i : i + 2]) == pair
-        result.append(new if found else word[i])
-        i += 2 if found else 1
-    return result
-
-
-def _check(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> None:
-    if not all(isinstance(token, str) and type(id) is int for token, id in vocabulary.items()):
-        raise ValueError("vocabulary: expected tokens (str) and their ids (int)")
+def _check(own: ByteLevelBPE) -> None:
+    vocabulary, special = own.vocabulary, own.special
+    if not all(isinstance(token, str) and type(id) is int for token, id in [*vocabulary.items(), *special.items()]):
+        raise ValueError("vocabulary and special tokens: expected tokens (str) and their ids (int)")
     if missing := [letter for letter in BYTES if letter not in vocabulary]:
         raise ValueError(f"vocabulary: expected all 256 byte letters, got {256 - len(missing)}, without {missing[0]!r}")
     if odd := [token for token in vocabulary if not token or not BYTES.keys() >= set(token)]:
         raise ValueError(f"vocabulary: expected tokens written in byte letters, got {odd[0]!r}")
-    if twice := [id for id, number in Counter(vocabulary.values()).items() if number > 1]:
+    if "" in special:
+        raise ValueError("special: expected tokens of one character at least, got ''")
+    known = {(id, "".join(LETTERS[byte] for byte in token.encode())) for token, id in special.items()}
+    named = {*known, *((id, token) for token, id in vocabulary.items())}
+    if twice := [id for id, number in Counter(id for id, _ in named).items() if number > 1]:
         raise ValueError(f"vocabulary: expected every id once, {twice[0]} belongs to several tokens")
-    for pair in merges:
+    if stray := {*own.lstrip, *own.rstrip, *own.single_word} - special.keys():
+        raise ValueError(f"lstrip, rstrip, single_word: expected special tokens, got {sorted(stray)[0]!r}")
+    for pair in own.merges:
         if len(pair) != 2 or not all(part in vocabulary for part in (*pair, "".join(pair))):
             raise ValueError(f"merges: expected two tokens whose concatenation is a token too, got {pair!r}")
-    if again := [pair for pair, number in Counter(map(tuple, merges)).items() if number > 1]:
+    if again := [pair for pair, number in Counter(map(tuple, own.merges)).items() if number > 1]:
         raise ValueError(f"merges: expected every pair once, {again[0]!r} comes again")
+    try:
+        regex.compile(CUTS.get(own.pattern, own.pattern))
+    except regex.error as error:
+        raise ValueError(f"pattern: expected one of {', '.join(CUTS)}, or an expression, got {error}") from error

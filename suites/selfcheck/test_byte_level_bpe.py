@@ -43,11 +43,11 @@ def test_the_reference_says_what_is_wrong(call: Callable[[], Any], message: str)
     ("change", "message"),
     [
         ({"normalizer": {"type": "NFC"}}, "expected no normalizer, got NFC"),
-        ({"pre_tokenizer": None}, "pre_tokenizer to be GPT-2's, got None"),
-        ({"pre_tokenizer": {"type": "Sequence"}}, "pre_tokenizer.type to be 'ByteLevel'"),
+        ({"pre_tokenizer": None}, "pre_tokenizer to be an object, got None"),
+        ({"pre_tokenizer": {"type": "Sequence"}}, "ByteLevel, or Split and ByteLevel, got Sequence"),
         ({"pre_tokenizer": PRE_TOKENIZER | {"add_prefix_space": True}}, "add_prefix_space to be False"),
         ({"model": {"type": "WordPiece"}}, "model.type to be 'BPE'"),
-        ({"model": GOOD["model"] | {"ignore_merges": True}}, "ignore_merges to be False"),  # type: ignore[operator]
+        ({"model": GOOD["model"] | {"byte_fallback": True}}, "byte_fallback to be False"),  # type: ignore[operator]
         ({"model": {"type": "BPE", "vocab": LETTERS}}, "model.merges, a list"),
         ({"model": {"type": "BPE", "vocab": LETTERS, "merges": ["a b c"]}}, "one space between"),
     ],

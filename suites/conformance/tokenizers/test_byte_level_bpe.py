@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.texts import SPACES, fragments
-from fixtures.strategies.vocabularies import Merge, Tables, built, in_letters, reference, replay
-
-
-def glueing(words: list[str]) -> Tables:
-    """Merges that make a token of each word, and would glue neighbours together if the text were not cut there."""
-    tokens = [in_letters(word) for word in words]
-    merges: list[Merge] = []
-    for parts in [*map(list, tokens), *map(list, pairwise(tokens)), tokens]:
-        whole = parts[0]
-        for part in parts[1:]:
-            if replay(merges, whole + part) == [whole, part]:
-                merges.append((whole, part))
-            whole += part
-    return Tables(tuple(merges))
-
+from fixtures.strategies.vocabularies import Merge, Tables, built, glueing, reference
 
 CUTS = [
     ["it", "'s"],
