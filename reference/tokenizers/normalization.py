@@ -70,6 +70,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
@@ -156,22 +157,28 @@ def strip_accents(line: Line) -> Line:
 
 
 def clean(line: Line) -> Line:
-    kept: Line = []
-    for character, span in line:
-        if character in "\t\n\r" or (regex.match(r"\s", character) and unicodedata.category(character) != "Cc"):
-            kept.append((" ", span))
-        elif character != "\ufffd" and unicodedata.category(character) not in ("Cc", "Cf", "Co"):
-            kept.append((character, span))
-    return kept
+    return [(kept, span) for character, span in line if (kept := _cleaned(character))]
+
+
+@lru_cache(maxsize=1 << 16)
+def _cleaned(character: str) -> str:
+    """A space, the character itself, or nothing."""
+    if character in "\t\n\r" or (regex.match(r"\s", character) and unicodedata.category(character) != "Cc"):
+        return " "
+    gone = character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co")
+    return "" if gone else character
 
 
 def cjk(line: Line) -> Line:
     """A space on either side of Chinese characters, which also Japanese has, but not its own, nor Korean's."""
     return [
-        (part, span)
-        for character, span in line
-        for part in (f" {character} " if any(low <= ord(character) <= high for low, high in CJK) else character)
+        (part, span) for character, span in line for part in (f" {character} " if _chinese(character) else character)
     ]
+
+
+@lru_cache(maxsize=1 << 16)
+def _chinese(character: str) -> bool:
+    return any(low <= ord(character) <= high for low, high in CJK)
 
 
 def nmt(line: Line) -> Line:

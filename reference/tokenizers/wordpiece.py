@@ -45,6 +45,8 @@ smallest right id. The merges are forgotten: encoding asks for tokens alone.
 - One character without a token makes the whole word unknown, however well its beginning is known.
 - Longest match never looks back: with `ab`, `abc`, `##cd` the word `abcd` is unknown.
 - `longest` is 100 in today's libraries and 200 in BERT's first code. It counts characters after normalization.
+- A capital sigma that ends a word becomes `ς`, which BERT's vocabulary has, since Google's code lowers whole words;
+  `tokenizers` lowers each letter by itself and makes it `σ`.
 - Accents go when capitals go, unless `strip_accents` says otherwise: `lowercase=False` keeps `É`.
 - All of ASCII that is no letter, digit or space is punctuation here, `$` and `+` too, though Unicode calls them symbols.
   Outside ASCII a symbol such as `€` is a letter like any other.
@@ -59,15 +61,16 @@ smallest right id. The merges are forgotten: encoding asks for tokens alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reference.tokenizers._bert_text import bert_words
 from reference.tokenizers._pair_counts import learn
 from reference.tokenizers._wordpiece_files import wordpiece_fields
+from reference.tokenizers.normalization import Span, bert_steps, normalization
+from reference.tokenizers.pre_tokenization import pre_tokenization
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _CLEANED = (" .", " ?", " !", " ,", " n't", " 'm", " 's", " 've", " 're")
@@ -119,6 +122,15 @@ class WordPiece:
         return max(map(len, self.vocabulary))
 
     @cached_property
+    def _steps(self) -> tuple[str, ...]:
+        return bert_steps(
+            clean_text=self.clean_text,
+            handle_chinese_chars=self.handle_chinese_chars,
+            strip_accents=self.strip_accents,
+            lowercase=self.lowercase,
+        )
+
+    @cached_property
     def _pieces(self) -> Callable[[str], list[tuple[str, int, int]]]:
         return lru_cache(maxsize=1 << 16)(self._match)
 
@@ -165,23 +177,16 @@ class WordPiece:
         return self.vocabulary[token]
 
     def _encode(self, text: str) -> list[tuple[int, str, tuple[int, int]]]:
-        if not isinstance(text, str):
-            raise ValueError(f"encode expects a str, got {type(text).__name__}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
         return [
             (self.vocabulary[token], token, (places[begin][0], places[end - 1][1]))
-            for word, places in bert_words(
-                text,
-                clean_text=self.clean_text,
-                handle_chinese_chars=self.handle_chinese_chars,
-                strip_accents=self.strip_accents,
-                lowercase=self.lowercase,
-            )
+            for word, places in self._words(text)
             for token, begin, end in self._pieces(word)
         ]
+
+    def _words(self, text: str) -> list[tuple[str, Sequence[Span]]]:
+        """The words of a text, normalized, and for each of their characters its place in the text."""
+        normalized, places = normalization(text, steps=self._steps)
+        return [(word, places[begin:end]) for word, (begin, end) in pre_tokenization(normalized, scheme="bert")]
 
     def _match(self, word: str) -> list[tuple[str, int, int]]:
         """The tokens of a word, and where in it they begin and end."""
@@ -211,10 +216,7 @@ class WordPiece:
         if isinstance(texts, str):
             raise ValueError("train expects several texts, got one str")
         blank = cls({options.get("unknown", cls.unknown): 0}, **options)
-        switches = {
-            name: getattr(blank, name) for name in ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
-        }
-        words = Counter(word for text in texts for word, _ in bert_words(text, **switches))
+        words = Counter(word for text in texts for word, _ in blank._words(text))
         letters = sorted({c for word in words for c in word})
         corpus = {tuple(blank.prefix * (i > 0) + c for i, c in enumerate(word)): n for word, n in words.items()}
         tokens = list(dict.fromkeys([*special, *letters, *(part for word in corpus for part in word)]))

@@ -68,7 +68,7 @@ def test_what_was_learnt_from_is_known(implementation, corpus: list[str]):
 
 def test_learns_from_real_english(implementation):
     """Pages of the Python documentation: each token joins a most frequent pair."""
-    corpus = list(topics().values())[::16]
+    corpus = list(topics().values())[::30]
     check(corpus, learnt(implementation, corpus, 200), 200)
 
 
