@@ -92,8 +92,8 @@ def test_agrees_on_bert(implementation, text: str, options: dict[str, bool]):
 
 @by_form
 def test_long_texts_take_no_longer(implementation, form: str):
-    """Five thousand composed letters, and as many marks on one, are formed as the reference forms them."""
-    for text in ("e\u0301\uac01" * 5_000, "a" + "\u0301\u0323" * 2_500):
+    """A thousand composed letters, and as many marks on one, are formed as the reference forms them."""
+    for text in ("e\u0301\uac01" * 1_000, "a" + "\u0301\u0323" * 500):
         agrees(implementation, text, form)
 
 
