@@ -32,11 +32,11 @@ def ones_own(query: Tensor, key: Tensor, value: Tensor, ahead: int) -> Tensor:
     return torch.einsum("...ts,...sv->...tv", scores.masked_fill(~visible, -math.inf).softmax(-1), value)
 
 
-def found(call: Callable[..., Any], dtype: str = "float64", others: bool = False) -> diagnosis.Diagnosis:
+def found(call: Callable[..., Any], dtype: str = "float64") -> diagnosis.Diagnosis:
     subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: call), dtype, "cpu")
     with pytest.raises(judge.Rejected):
         law(subject, PROBLEM)
-    return diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject, others=others)
+    return diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
@@ -62,7 +62,7 @@ def test_where_others_answer_the_same_the_reference_is_the_suspect() -> None:
     def top_left(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
         return ones_own(query, key, value, ahead=query.shape[-2] - key.shape[-2])
 
-    one = found(top_left, others=True)
+    one = found(top_left)
     assert "torch-sdpa" in one.agrees_with and "transformers-eager" not in one.agrees_with
     subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: top_left), "float64", "cpu")
     assert diagnosis.told(one, subject)[0].startswith("the reference is a suspect: torch-sdpa, ")
@@ -75,11 +75,11 @@ def test_what_raises_where_the_reference_answers_is_no_likeness() -> None:
         raise ValueError("no")
 
     subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: raises), "float64", "cpu")
-    one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject, others=False)
+    one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject)
     assert not one.looks_like
 
 
 def test_the_reference_itself_is_not_diagnosed() -> None:
     subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: scaled_dot_product), "float64", "cpu")
-    one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject, others=True)
+    one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject)
     assert not one.looks_like and not one.agrees_with

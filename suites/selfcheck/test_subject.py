@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import fixtures.subject
 from fixtures import limits
 from fixtures.concepts import concept
 from fixtures.implementations import Implementation
@@ -286,3 +288,17 @@ def test_what_cannot_be_loaded_is_an_error_of_the_implementation() -> None:
     object.__setattr__(subject.implementation, "load", load)
     with pytest.raises(ImplementationError, match=r"loading it raised OSError: no such weights"):
         subject(normal(1), normal(1), normal(1))
+
+
+def test_a_first_call_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It imports a library, or compiles a kernel; who is as slow the second time is slow."""
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.setattr(fixtures.subject, "_called", set())
+
+    def slow(value: Tensor) -> Tensor:
+        time.sleep(0.4)
+        return value
+
+    judged(slow)
+    with pytest.raises(limits.TimedOut, match=r"a call took more than 0\.2 s"):
+        judged(slow)

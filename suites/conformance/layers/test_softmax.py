@@ -33,11 +33,12 @@ def test_agrees_with_the_reference(implementation: Implementation, problem: Scor
     judge.agree(implementation, problem.scores)
 
 
-@given(problem=scores(lengths=SHORT, batches=st.sampled_from([(3,), (2, 3), (2, 1, 2)])), dim=st.integers(-3, 2))
+@pytest.mark.parametrize("dim", range(-4, 4))
+@settings(max_examples=4)
+@given(problem=scores(lengths=SHORT, batches=st.sampled_from([(2, 3, 4), (2, 1, 5)])))
 def test_agrees_along_any_axis(implementation: Implementation, problem: Scores, dim: int) -> None:
     """`dim` is the axis that sums to one, counted from either end."""
-    axes = problem.scores.ndim
-    judge.agree(implementation, problem.scores.nan_to_num(neginf=-3), dim=max(-axes, min(dim, axes - 1)))
+    judge.agree(implementation, problem.scores.nan_to_num(neginf=-3), dim=dim)
 
 
 @judge.every_dtype

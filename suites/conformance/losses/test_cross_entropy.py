@@ -61,12 +61,13 @@ def test_agrees_on_a_vocabulary(implementation: Implementation, batch: Batch) ->
     judge.agree(implementation, batch.logits, batch.labels)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @judge.every_dtype
 @VERY_FEW
 @given(batch=batches(rows=st.sampled_from([1000, 4096])))
-def test_agrees_on_many_rows(implementation: Implementation, batch: Batch) -> None:
-    """As many rows as a step of training has: their sum still grows in low precision."""
-    judge.agree(implementation, batch.logits, batch.labels)
+def test_agrees_on_many_rows(implementation: Implementation, batch: Batch, reduction: str) -> None:
+    """As many rows as a step of training has: their sum still grows in low precision, and the last of them counts."""
+    judge.agree(implementation, batch.logits, batch.labels, reduction=reduction)
 
 
 @judge.every_dtype
@@ -128,6 +129,13 @@ def test_any_label_may_be_the_ignored_one(implementation: Implementation, batch:
     labels = batch.labels.where(batch.kept, ignored)
     labels[0] = 1 if batch.v == 2 and not last else (ignored + 1) % batch.v
     judge.agree(implementation, batch.logits, labels, ignore_index=ignored)
+
+
+def test_another_ignored_label_ends_the_usual_one(implementation: Implementation) -> None:
+    """With `ignore_index=-1` the label -100 is no class and not ignored either, so it raises."""
+    if implementation.device != "cpu":
+        raise Unsupported("on a GPU an assertion of the kernel catches it, after which the process has no GPU any more")
+    judge.rejects(implementation, torch.randn(3, 5).double(), torch.tensor([0, -100, -1]), ignore_index=-1)
 
 
 def test_the_mean_of_no_rows_is_nan(implementation: Implementation) -> None:
