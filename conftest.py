@@ -1,8 +1,14 @@
 """Options of the suite, and the plugins that do the work."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from fixtures import limits
+
+if missing := [name for name in ("torch", "hypothesis", "jaxtyping", "beartype", "regex") if find_spec(name) is None]:
+    how = "python -m pip install -c constraints.txt -e '.[peers,accuracy,weights,report]', or tox run -e conformance"
+    raise SystemExit(f"ERROR: {', '.join(missing)} not installed in this environment: {how}")
 
 pytest_plugins = (
     "fixtures.plugin.session",
