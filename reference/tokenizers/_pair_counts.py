@@ -19,11 +19,13 @@ def learn(
     join: Callable[[str, str], str],
     minimum: int = 0,
     order: Callable[[Pair, list[str]], Any] = lambda pair, tokens: pair,
+    gone: bool = False,
 ) -> list[tuple[str, str]]:
     """Join the most frequent pair of neighbours, again and again, until there are `size` tokens or no pair is left.
 
     corpus: words in parts, and how often each occurs; tokens: those that there are, made longer in place; join: the
-    token that a pair makes; order: of equally frequent pairs the least wins. Returns the pairs in the order of joining.
+    token that a pair makes, or "" if it never does; order: of equally frequent pairs the least wins; gone: whether
+    pairs are joined at last that no longer occur. Returns the pairs in the order of joining.
     Only words that hold the pair are counted anew, so the cost grows with the corpus and not with size times corpus.
     """
     ids = {token: id for id, token in enumerate(tokens)}
@@ -43,13 +45,15 @@ def learn(
         if (
             count[pair] != -number
         ):  # subtle: an outdated entry comes too early, never too late; what grows is entered anew
-            if 0 < count[pair] < -number:
+            if count[pair] < -number:
                 heappush(heap, entry(pair))
             continue
-        if count[pair] < max(1, minimum):
+        if count[pair] < (0 if gone else max(1, minimum)):
             break
+        made = join(tokens[pair[0]], tokens[pair[1]])
+        if not made:
+            continue
         merges.append((tokens[pair[0]], tokens[pair[1]]))
-        made = join(*merges[-1])
         new = ids.setdefault(made, len(tokens))  # subtle: another pair may have made the same token before
         if new == len(tokens):
             tokens.append(made)
@@ -68,7 +72,7 @@ def _rejoined(
 ) -> Iterable[Pair]:
     """Replace `pair` by `new` in every word that holds it, and count. Returns the pairs that there are more of now."""
     fresh = set()
-    for n in places.pop(pair):
+    for n in places.pop(pair, ()):
         for old in pairwise(words[n]):
             count[old] -= times[n]
         words[n] = replaced(words[n], pair, new)
@@ -77,6 +81,8 @@ def _rejoined(
             if new in made:
                 places[made].add(n)
                 fresh.add(made)
+            if made == (new, new):  # subtle: from the left, the first was for a moment beside the second's left half
+                fresh.add((new, pair[0]))
     return fresh
 
 

@@ -146,7 +146,7 @@ def _read(raw: bytearray) -> str:
 def counted(texts: Iterable[str], space: str) -> Counter[str]:
     """Words of normalized texts, each with the space before it."""
     words = Counter[str]()
-    for text in texts:
+    for text in filter(None, texts):
         starts = [i for i, letter in enumerate(text) if letter == space or i == 0]
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
             words[text[start:end]] += 1
