@@ -11,6 +11,7 @@ if missing := [name for name in ("torch", "hypothesis", "jaxtyping", "beartype",
     raise SystemExit(f"ERROR: {', '.join(missing)} not installed in this environment: {how}")
 
 pytest_plugins = (
+    "fixtures.plugin.shapes",
     "fixtures.plugin.session",
     "fixtures.plugin.draws",
     "fixtures.plugin.workers",
