@@ -83,3 +83,25 @@ def test_the_reference_itself_is_not_diagnosed() -> None:
     subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: scaled_dot_product), "float64", "cpu")
     one = diagnosis.diagnose(law, {"implementation": subject, "problem": PROBLEM}, subject)
     assert not one.looks_like and not one.agrees_with
+
+
+def test_gradients_are_answers_too() -> None:
+    """Values that are right tell nothing of gradients that are not: these are held against the faults' gradients."""
+
+    def gradient_law(implementation: Subject, problem: Problem) -> None:
+        judge.agree_gradients(implementation, problem.query, problem.key, problem.value, causal=True)
+
+    def detached(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
+        right = ones_own(query, key, value, ahead=0)
+        return right + 0.5 * (value - value.detach()).sum()
+
+    subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: detached), "float64", "cpu")
+    with pytest.raises(judge.Rejected):
+        gradient_law(subject, PROBLEM)
+    traced = diagnosis.Traced(ATTENTION, subject.implementation, "float64", "cpu")
+    with pytest.raises(judge.Rejected):
+        gradient_law(traced, PROBLEM)
+    values, gradients = traced.answers
+    assert isinstance(values, Tensor) and [g.shape for g in gradients] == [
+        x.shape for x in (PROBLEM.query, PROBLEM.key, PROBLEM.value)
+    ]
