@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.growth import is_point
 from reports.ranks import Better, Interval, better, interval, shared_ranks
 from reports.tables import BAD, UNJUDGED, Report, Row, grouped
 
@@ -62,7 +63,7 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
         same = (row.subject, record.metric or record.law or "–", record.unit or "", settings)
         return (*same, record.dtype or "", record.device, report.tags[record.environment]) if timing else same
 
-    rows = [row for row in report.kind(kind) if subject in (None, row.subject)]
+    rows = [row for row in report.kind(kind) if subject in (None, row.subject) and not is_point(row)]
     measured = grouped((row for row in rows if not _refused(row)), comparable)
     found = dict(measured)
     for key, refused in grouped((row for row in rows if _refused(row)), comparable).items():

@@ -61,7 +61,7 @@ def panels(table: Rules) -> list[Panel]:
                 places.append((y, -x, rule))
         # Labels stand in a column of their own, in the order of the points, so that none covers another.
         places.sort(key=lambda place: place[:2])
-        labels = _spread([y for y, _, _ in places])
+        labels = spread([y for y, _, _ in places], Panel.PITCH, Panel.TOP, Panel.BOTTOM)
         panel.points.extend(
             Point(rule, -x, y, round(label, 1)) for (y, x, rule), label in zip(places, labels, strict=True)
         )
@@ -75,13 +75,13 @@ def _end(shares: Iterable[float]) -> float:
     return next(end for end in (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0) if most <= end)
 
 
-def _spread(wanted: list[float]) -> list[float]:
-    """The same places, in order and at least a pitch apart, within the panel if they fit."""
+def spread(wanted: list[float], pitch: float, top: float, bottom: float) -> list[float]:
+    """The same places, in order and at least a pitch apart, between top and bottom if they fit."""
     found: list[float] = []
     for place in wanted:
-        found.append(max(place, found[-1] + Panel.PITCH) if found else max(place, Panel.TOP))
-    ceiling = max(Panel.BOTTOM, Panel.TOP + Panel.PITCH * (len(found) - 1))
+        found.append(max(place, found[-1] + pitch) if found else max(place, top))
+    ceiling = max(bottom, top + pitch * (len(found) - 1))
     for index in range(len(found) - 1, -1, -1):
         found[index] = min(found[index], ceiling)
-        ceiling = found[index] - Panel.PITCH
+        ceiling = found[index] - pitch
     return found

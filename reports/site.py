@@ -20,6 +20,7 @@ from reports.boards import boards
 from reports.collection import Collection, copy_run
 from reports.controls import controls
 from reports.drawing import HERE, date, templates, tone
+from reports.growth import pictures
 from reports.panels import panels
 from reports.records import SITE, ReportError, Tell, is_site, to_stderr
 from reports.schema import SCHEMA_VERSION, Environment
@@ -139,6 +140,7 @@ class Pages:
             total=Tally.of(judged),
             accuracy=boards(report, "accuracy"),
             throughput=boards(report, "throughput"),
+            growth=pictures(report),
             controls=controls(report),
             total_power=power.total(power.power(report)),
             claims=report.kind("claim"),
@@ -174,6 +176,7 @@ class Pages:
             controls=controls(report, id),
             suspicions=report.suspicions(id),
             boards=boards(report, "throughput", id),
+            growth=pictures(report, id),
             scores=boards(report, "accuracy", id),
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
-from fixtures.estimates import estimate, interval, slope
+from fixtures.estimates import estimate, growth, interval, slope
 from fixtures.timing import Policy, race
-from suites.selfcheck.fake_machine import Machine, covers
+from suites.selfcheck.fake_machine import ONCE, Machine, covers
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +86,36 @@ def test_a_rate_keeps_its_interval_the_right_way_round() -> None:
 def test_slope_of_one_point_is_time_over_size() -> None:
     assert slope([(4, 2.0)]) == 0.5
     assert slope([(1, 3.0), (2, 5.0), (3, 7.0)]) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 1.1, 2.0])
+def test_the_exponent_of_growth(power: float) -> None:
+    """Its interval covers the truth nearly always; of 1.1 or more it leaves out 1."""
+    assert growth([(n, 3.0 * n**power) for n in (10, 50, 700)]) == pytest.approx(power)
+    found, linear, sizes = 0, 0, (2000, 8000, 64000)
+    for seed in range(100):
+        work = Machine(seed, noise=0.05)
+        policy = Policy(budget=0, least=15, block=0)
+        result = race({"a": work.work(lambda n: 1e-7 * n**power)}, sizes=sizes, policy=policy, stopwatch=work.watch)
+        measured = result.growth("a")
+        assert 10 <= measured.n <= 15
+        found += covers(measured.low, measured.high, power)
+        linear += covers(measured.low, measured.high, 1.0)
+    assert found >= 90 and (power == 1.0 or linear == 0)
+
+
+def test_the_first_rounds_do_not_ask_for_the_budget() -> None:
+    machine = Machine()
+    for least in (1, 6):
+        policy = replace(ONCE, budget=0.1, least=least)
+        assert race({"a": machine.work(1.0)}, policy=policy, stopwatch=machine.watch).seconds("a").n == least
+
+
+def test_figures_of_one_size() -> None:
+    """Of several sizes each has its own seconds and ratio, beside those of the slope."""
+    machine = Machine()
+    competitors = {"a": machine.work(lambda n: 1.0 + n), "b": machine.work(lambda n: 4.0 * n)}
+    result = race(competitors, sizes=(1, 3), policy=ONCE, stopwatch=machine.watch)
+    assert [result.seconds("a", n).median for n in (1, 3)] == pytest.approx([2.0, 4.0], rel=1e-6)
+    assert result.ratio("a", "b", 1).median == pytest.approx(2.0, rel=1e-6)
+    assert result.seconds("a").median == pytest.approx(1.0, rel=1e-6)

@@ -100,11 +100,12 @@ def test_a_flag_that_asks_for_what_cannot_be_is_refused(options: dict[str, Any],
         (["suites/conformance"], ["tiktoken", "torch-sdpa"], ""),
         ([f"{BERT}::test_bad_input", LAWS], ["torch-sdpa"], ""),
         (
-            ["suites/throughput"],
+            ["suites/throughput/test_gpt2.py"],
             ["torch-sdpa"],
             "and what is selected is architectures.gpt2; did you mean transformers-sdpa",
         ),
         (["suites/throughput"], ["transformers-eager"], ""),
+        (["suites/throughput/test_tokenizers.py"], ["tiktoken"], ""),
         (["suites/accuracy"], ["torch-sdpa"], ""),
     ],
 )

@@ -179,6 +179,21 @@ def test_a_class_contract_wants_a_class(tmp_path: Path, mine: Path) -> None:
     assert "class ByteLevelBPE:" in told(f"tokenizers.byte_level_bpe={mine}:one", folder=tmp_path)
 
 
+def test_options_that_a_class_does_not_have_are_unsupported(mine: Path) -> None:
+    mine.write_text(
+        "class Plain:\n    def __init__(self, vocabulary, merges): ...\n"
+        "class Some:\n    def __init__(self, vocabulary, merges, *, special=None): ...\n"
+        "    assay = {'without': {'pattern': 'mine'}}\n"
+        "class Any:\n    def __init__(self, *tables, **options): ...\n"
+    )
+    without = {
+        name: targets.describe(f"tokenizers.byte_level_bpe={mine}:{name}")["declared"]["without"]
+        for name in ("Plain", "Some", "Any")
+    }
+    assert without["Plain"]["pattern"] == without["Plain"]["special"] == "its signature has no such option"
+    assert "special" not in without["Some"] and without["Some"]["pattern"] == "mine" and not without["Any"]
+
+
 def test_every_target_has_a_name_of_its_own(tmp_path: Path) -> None:
     described = [
         {"concept": ATTENTION, "target": target}

@@ -10,7 +10,6 @@ attribute `prepare(weights, *, heads, epsilon)` that returns a function of `(inp
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ import pytest
 from fixtures import devices
 from fixtures.concepts import concept
 from fixtures.implementations import DTYPES, Implementation, for_concept
-from fixtures.plugin import flight, replay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from fixtures.subject import Subject
     from fixtures.throughput import Outcome
     from fixtures.timing import Work
+    from fixtures.trials import Case
 
 CONCEPT = "architectures.gpt2"
 BATCH = 1
@@ -105,35 +104,16 @@ def test_users_implementation_returns(
     import torch
 
     from fixtures.subject import Subject
-    from fixtures.throughput import limited, struck, tried_elsewhere
+    from fixtures.trials import trial
 
-    config, device = request.config, devices.selected(request.config)
-    if users.name in struck(config, CONCEPT)[1]:
-        pytest.fail("has ended the process already, or hung", pytrace=False)  # pytest-xdist may try a lost test again
-    if not hasattr(config, "workerinput"):
-        for row in tried_elsewhere(config, request.node.nodeid):
-            task = next(task for task in TASKS if task.metric == row["metric"])
-            facts = _facts(request, users, model, task, row["dtype"])
-            flight.strike(config, facts, row["verdict"])
-            record(**facts, verdict=row["verdict"], message=row["message"])
-            pytest.fail(f"{row['verdict']}: {row['metric']} in {row['dtype']}: {row['message']}", pytrace=False)
-        return
-    for dtype in _dtypes(config):
-        subject = Subject(concept(CONCEPT), users, dtype, device)
-        for task in TASKS:
-            facts = _facts(request, users, model, task, dtype)
-            try:
-                with torch.no_grad(), _in_flight(request, facts), limited(users.name):
-                    _work(subject, model, task)(max(task.sizes))
-            except TimeoutError as error:
-                message = str(error)
-            except Exception:
-                continue  # the contest says what is wrong, beside the others' results
-            else:
-                continue
-            flight.strike(config, facts, "timeout")
-            record(**facts, verdict="timeout", message=message)
-            pytest.fail(f"{task.metric} in {dtype}: {message}", pytrace=False)
+    def case(task: Task, dtype: str) -> Case:
+        subject = Subject(concept(CONCEPT), users, dtype, devices.selected(request.config))
+        return _facts(request, users, model, task, dtype), lambda: _work(subject, model, task)(max(task.sizes))
+
+    with torch.no_grad():
+        trial(
+            request, record, users, CONCEPT, [case(task, dtype) for dtype in _dtypes(request.config) for task in TASKS]
+        )
 
 
 def test_throughput(
@@ -144,7 +124,8 @@ def test_throughput(
 
     from fixtures import judge
     from fixtures.subject import Subject
-    from fixtures.throughput import contest, struck
+    from fixtures.throughput import contest
+    from fixtures.trials import in_flight, struck, teller
 
     config, device, own = request.config, devices.selected(request.config), concept(CONCEPT)
     recorded, out = struck(config, CONCEPT)
@@ -160,7 +141,7 @@ def test_throughput(
         """Should it end the process, its name is on record."""
         if not subject.implementation.users:
             return nullcontext()
-        return _in_flight(request, _facts(request, subject.implementation, model, task, dtype))
+        return in_flight(request, _facts(request, subject.implementation, model, task, dtype))
 
     with torch.no_grad():
         result = contest(
@@ -171,7 +152,7 @@ def test_throughput(
             sizes=task.sizes,
             tokens=task.tokens,
             within=within,
-            say=_teller(config),
+            say=teller(config),
         )
     outcomes = result.outcomes | out
     for implementation in for_concept(CONCEPT, config):
@@ -238,20 +219,3 @@ def _facts(
         settings=task.settings | sizes | {"threads": torch.get_num_threads()},
         node=request.node.nodeid,
     )
-
-
-def _in_flight(request: pytest.FixtureRequest, facts: dict[str, Any]) -> AbstractContextManager[None]:
-    again = replay.command(request.config, facts["node"], CONCEPT, facts["implementation"])
-    known = facts | {"law": request.node.originalname, "replay": again}
-    return flight.inside(request.config, [known])
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """Says at once what the user is waiting for, past pytest's capture."""
-
-    def say(message: str) -> None:
-        capture = config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            print(f"\n{message}", file=sys.stderr, flush=True)
-
-    return say
