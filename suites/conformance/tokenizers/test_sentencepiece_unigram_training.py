@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.bounds import near, rounding
 from fixtures.corpora.python_docs import topics
+from fixtures.cuts import clear
 from fixtures.strategies.pieces import SPECIAL, Table, table, tables
 from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
 
-PAGES = [page[:400] for page in list(topics().values())[::16]]
+PAGES = [page[:250] for page in list(topics().values())[::16]]
 """Beginnings of pages of the Python documentation."""
 
 
@@ -30,7 +32,7 @@ def normal(tokenizer: Any) -> dict[str, float]:
     return {text: score for text, score, kind in tokenizer.pieces if kind == "normal"}
 
 
-@pytest.mark.parametrize("size", [110, 150])
+@pytest.mark.parametrize("size", [80, 120])
 def test_has_the_size_asked_for(implementation, size: int):
     """Real text has enough to learn: the three special pieces first, as many pieces as asked for, none twice."""
     pieces = implementation.train(PAGES, size).pieces
@@ -56,9 +58,12 @@ def test_scores_are_logs_of_probabilities(implementation, corpus: list[str], siz
     found = normal(implementation.train(corpus, size))
     scores = list(found.values())
     judge.exact(scores, sorted(scores, reverse=True), "order of scores")
-    judge.exact(all(math.isfinite(score) and score < 0.01 for score in scores), True, "whether no score is above 0")
+    lost = rounding(8, max(10, *map(abs, scores)), "single")  # digamma is a few operations, in float32 for some
+    # characters that pruning dropped come back, each 0.0001 above the last
+    highest = 0.0001 * sum(len(text) == 1 for text in found) + lost
+    judge.exact([score for score in scores if not -math.inf < score <= highest], [], "scores that are no logs")
     shares = [math.exp(score) for text, score in found.items() if len(text) > 1]
-    judge.exact(sum(shares) <= 1.001, True, "whether probabilities are at most 1")
+    judge.exact(sum(shares) <= 1 + lost, True, f"{sum(shares)} is at most 1")
 
 
 @given(corpus=corpora(), size=st.integers(30, 60), text=st.text("lowerst \u65e5", max_size=30))
@@ -66,14 +71,13 @@ def test_encodes_as_its_pieces_say(implementation, corpus: list[str], size: int,
     """What was learnt encodes as the reference does with the same pieces."""
     tokenizer = implementation.train(corpus, size)
     truth = SentencepieceUnigram([tuple(piece) for piece in tokenizer.pieces])
-    best = truth.n_best(text, 2) if text.strip() else []
-    if len(best) < 2 or best[0][1] - best[1][1] > 1e-3:
+    if not text.strip() or clear(Table(tuple(truth.pieces[3:])), text, truth):
         judge.exact(tokenizer.encode(text), truth.encode(text), "ids")
 
 
 def test_more_pieces_make_fewer_tokens(implementation):
     """A larger vocabulary cuts the text that it was learnt from into fewer pieces."""
-    small, large = (implementation.train(PAGES, size) for size in (110, 160))
+    small, large = (implementation.train(PAGES, size) for size in (80, 120))
     judge.exact(tokens_of(large) < tokens_of(small), True, f"{tokens_of(large)} less than {tokens_of(small)}")
 
 
@@ -89,7 +93,7 @@ def test_learns_what_comes_again(implementation):
 
 def test_no_piece_crosses_a_space(implementation):
     """A space begins a piece or is one: words are learnt one by one."""
-    pieces = normal(implementation.train(PAGES, 150))
+    pieces = normal(implementation.train(PAGES, 120))
     judge.exact([piece for piece in pieces if "▁" in piece[1:]], [], "pieces with a space inside")
 
 
@@ -102,7 +106,7 @@ def test_long_pieces_are_not_learnt(implementation):
 
 def test_learns_the_same_again(implementation):
     """Training is no matter of chance."""
-    judge.exact(implementation.train(PAGES, 120).pieces, implementation.train(PAGES, 120).pieces, "pieces")
+    judge.exact(implementation.train(PAGES, 100).pieces, implementation.train(PAGES, 100).pieces, "pieces")
 
 
 def test_a_size_below_the_alphabet_is_rejected(implementation):
@@ -121,8 +125,23 @@ def test_one_text_is_not_several(implementation):
 @given(own=tables(st.floats(-6, -0.25), alphabets=("ab", "abc"), byte_fallback=False), data=st.data())
 def test_expected_counts_are_those_of_all_cuts(implementation, own: Table, data):
     """The E step is what trying all cuts gives: likelihood, and each piece's expected number."""
-    own = Table((*own.own, *(t for t in table("a", "b", "c", "▁").own if t[0] not in {text for text, *_ in own.own})))
+    own = with_letters(own, {*"abc▁"})
     words = data.draw(st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=3), label="words")
+    check_expectation(implementation, own, words)
+
+
+def test_expected_counts_of_a_small_text(implementation):
+    """Of `ab` as a piece and as two letters both are expected, each by its share; nothing is counted by the best cut."""
+    check_expectation(implementation, with_letters(table(ab=-2.0, a=-1.0, b=-1.5), {"▁"}), ["ab", "aba"])
+
+
+def with_letters(own: Table, letters: set[str]) -> Table:
+    """A table that also has these letters."""
+    missing = letters - {text for text, *_ in own.own}
+    return Table((*own.own, *table(*sorted(missing)).own))
+
+
+def check_expectation(implementation: Any, own: Table, words: list[str]) -> None:
     scores = {text: score for text, score, _ in own.own}
     likelihood, counts = 0.0, dict.fromkeys(scores, 0.0)
     for word in words:
@@ -133,9 +152,22 @@ def test_expected_counts_are_those_of_all_cuts(implementation, own: Table, data)
             for piece in pieces:
                 counts[piece] += math.exp(score) / total
     found, expected = implementation(own.pieces).expectation([" ".join(words)])
-    judge.exact(math.isclose(found, likelihood, rel_tol=1e-9, abs_tol=1e-9), True, f"{found} is near {likelihood}")
-    off = {p: (expected.get(p), n) for p, n in counts.items() if not math.isclose(expected.get(p, 0), n, abs_tol=1e-9)}
-    judge.exact(off, {}, "expected numbers")
+    limit = lost(words, max(map(abs, scores.values())))
+    near(found, likelihood, limit, "likelihood")
+    judge.exact([piece for piece in counts if piece not in expected], [], "pieces without a number")
+    near(
+        [expected[piece] for piece in counts], [*counts.values()], limit * max(1, *counts.values()), "expected numbers"
+    )
+
+
+def lost(words: list[str], largest: float) -> float:
+    """What rounding may change in sums over all cuts of words with a space before them, `largest` a piece's score.
+
+    For each edge of a lattice a score is added, the sum's exponential taken, that added to others, and a logarithm
+    taken, once from the left and once from the right; the numbers are at most as large as all letters together.
+    """
+    edges = sum((len(word) + 1) * (len(word) + 2) // 2 for word in words)
+    return rounding(8 * edges, 1 + largest * sum(len(word) + 1 for word in words))
 
 
 def all_cuts(word: str, scores: dict[str, float]) -> list[tuple[list[str], float]]:
@@ -151,13 +183,15 @@ def all_cuts(word: str, scores: dict[str, float]) -> list[tuple[list[str], float
 @given(own=tables(st.floats(-6, -0.25), alphabets=("ab", "abc"), byte_fallback=False), corpus=corpora())
 def test_likelihood_never_falls(implementation, own: Table, corpus: list[str]):
     """Each round of EM makes a corpus more probable, or as probable. Source: Dempster, Laird, Rubin 1977."""
-    letters = {*"".join(corpus), "▁"} - {text for text, *_ in own.own}
-    tokenizer = implementation([*own.pieces, *((one, -5.0, "normal") for one in sorted(letters))])
+    tokenizer = implementation(with_letters(own, {*"".join(corpus).replace(" ", "▁"), "▁"}).pieces)
+    words = [word for line in corpus for word in line.split()]
+    tokenizer = tokenizer.maximization(tokenizer.expectation(corpus)[1], sparse=False)  # now probabilities add up to 1
     likelihood, expected = tokenizer.expectation(corpus)
-    for _ in range(3):
+    for _ in range(2):
         tokenizer = tokenizer.maximization(expected, sparse=False)
         before, (likelihood, expected) = likelihood, tokenizer.expectation(corpus)
-        judge.exact(likelihood >= before - 1e-6 or not math.isfinite(before), True, f"{likelihood} after {before}")
+        limit = lost(words, abs(before) / len(words))
+        judge.exact(likelihood >= before - limit, True, f"{likelihood} is no less than {before}")
 
 
 @given(counts=st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.75, 1e4), min_size=1, max_size=8))
@@ -165,23 +199,36 @@ def test_maximum_likelihood_are_shares(implementation, counts: dict[str, float])
     """Without the prior, probabilities are shares of the expected numbers."""
     found = normal(implementation(table("a").pieces).maximization(counts, sparse=False))
     total = sum(counts.values())
-    off = {
-        p: found.get(p)
-        for p, n in counts.items()
-        if not math.isclose(found.get(p, 1), math.log(n / total), abs_tol=1e-9)
-    }
-    judge.exact(off, {}, "scores")
+    judge.exact(sorted(found), sorted(counts), "pieces")
+    logs = [math.log(n / total) for n in counts.values()]
+    size = abs(math.log(total)) + max(abs(math.log(n)) for n in counts.values()) + 1
+    near([found[piece] for piece in counts], logs, rounding(len(counts) + 4, size), "scores")
 
 
-@given(counts=st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0.0, 60), min_size=2, max_size=8))
+HALVES = st.integers(1, 120).map(lambda n: n / 2)
+SERIES = 511 / 67584 / 6.5**10
+"""How far the asymptotic series of digamma is off that SentencePiece ends after four terms, used from 7 on: the next."""
+
+
+def digamma(x: float) -> float:
+    """Digamma of a multiple of 1/2, less that of 1: a sum of fractions."""
+    if x % 1:
+        return sum(2 / (2 * n - 1) for n in range(1, int(x) + 1)) - 2 * math.log(2)
+    return sum(1 / n for n in range(1, int(x)))
+
+
+@given(
+    counts=st.dictionaries(
+        st.text("abc", min_size=1, max_size=3), HALVES | st.sampled_from([0.0, 0.25, 0.49]), min_size=2, max_size=8
+    )
+)
 def test_the_prior_takes_from_the_rare(implementation, counts: dict[str, float]):
-    """With it, scores are differences of digamma, which has exp digamma(x) near x - 1/2; below 1/2 a piece is dropped."""
-    counts = {piece: n for piece, n in counts.items() if abs(n - 0.5) > 1e-6} | {"zz": 3.0}
+    """With it, scores are differences of digamma, in the place of logarithms; what is expected below 1/2 is dropped."""
+    counts = counts | {"zz": 3.0}
     found = normal(implementation(table("a").pieces).maximization(counts, sparse=True))
-    kept = {piece: n for piece, n in counts.items() if n > 0.5}
+    kept = {piece: n for piece, n in counts.items() if n >= 0.5}
     judge.exact(sorted(found), sorted(kept), "pieces")
-    # digamma(x) = log Gamma's derivative, here as a central difference
-    slope = lambda x: (math.lgamma(x * (1 + 1e-5)) - math.lgamma(x * (1 - 1e-5))) / (2e-5 * x)  # noqa: E731
     total = sum(kept.values())
-    off = {p: found[p] for p, n in kept.items() if not math.isclose(found[p], slope(n) - slope(total), abs_tol=1e-4)}
-    judge.exact(off, {}, "scores")
+    right = [digamma(n) - digamma(total) for n in kept.values()]
+    limit = 2 * SERIES + rounding(4 * int(total), 1 + abs(digamma(total)))
+    near([found[piece] for piece in kept], right, limit, "scores")
