@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from reference.tokenizers._sentencepiece import (
     SPACE,
@@ -18,6 +19,7 @@ from reference.tokenizers._sentencepiece import (
     decoded,
     found_tokens,
 )
+from reference.tokenizers._sentencepiece_rules import compiled
 
 SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), ("</s>", 0.0, "control")]
 
@@ -26,16 +28,19 @@ SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), 
 class PieceModel:
     """A model from its table. Raises ValueError where that contradicts itself.
 
-    pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first.
+    pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first, as a mapping,
+    by the name `nmt_nfkc`, or compiled; add_dummy_prefix: or "missing", only where a text begins without a space;
+    remove_extra_whitespaces: or "inner", of several spaces one and none at the ends; steps: those of `normalization`.
     """
 
     pieces: Sequence[PieceLike]
     byte_fallback: bool = False
-    add_dummy_prefix: bool = True
-    remove_extra_whitespaces: bool = True
+    add_dummy_prefix: bool | str = True
+    remove_extra_whitespaces: bool | str = True
     escape_whitespaces: bool = True
-    rules: Mapping[str, str] = field(default_factory=dict)
+    rules: Any = field(default_factory=dict)
     unknown_surface: str = " \u2047 "
+    steps: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         checked_pieces(self.pieces, self.byte_fallback)
@@ -80,7 +85,8 @@ class PieceModel:
     @cached_property
     def _normalizer(self) -> Normalizer:
         spaces = self.add_dummy_prefix, self.remove_extra_whitespaces, self.escape_whitespaces
-        return Normalizer(self._symbols, Trie(self.rules), self.rules, *spaces)
+        rules, replacements = compiled(self.rules)
+        return Normalizer(self._symbols, rules, replacements, *spaces, self.steps)
 
     def _words(self, texts: Iterable[str]) -> dict[str, int]:
         """Normalized words with the space before them, counted."""

@@ -6,7 +6,9 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from reference.tokenizers.normalization import normalization
 
 SPACE = "\u2581"
 """What stands for a space in pieces: U+2581, LOWER ONE EIGHTH BLOCK."""
@@ -52,16 +54,22 @@ class Normalizer(NamedTuple):
     """SentencePiece's: replacements of the longest match, whitespace by three switches, symbols left as they are."""
 
     symbols: Trie
-    rules: Trie
-    replacements: Mapping[str, str]
-    add_dummy_prefix: bool
-    remove_extra_whitespaces: bool
+    rules: Any
+    replacements: Any
+    add_dummy_prefix: bool | str
+    remove_extra_whitespaces: bool | str
     escape_whitespaces: bool
+    steps: Sequence[Any] = ()
 
     def __call__(self, text: str) -> Normalized:
         """Raises ValueError for what is no text."""
         checked(text)
-        space, trim = SPACE if self.escape_whitespaces else " ", self.remove_extra_whitespaces
+        if self.steps:
+            changed, spans = normalization(text, steps=self.steps)
+            places = [*(start for start, _ in spans), len(text)]
+            normalized, origins = self._replace(steps=())(changed)
+            return Normalized(normalized, [places[origin] for origin in origins])
+        space, trim = SPACE if self.escape_whitespaces else " ", self.remove_extra_whitespaces is True
         parts, at = [], 0
         while at < len(text):
             part, width = self._step(text, at)
@@ -72,13 +80,15 @@ class Normalizer(NamedTuple):
             first += 1
         if first == len(parts):
             return Normalized("", [len(text)])
-        letters = [(space, parts[first][1])] if self.add_dummy_prefix else []
+        begun = next((part[0] for part, _ in parts[first:] if part), "")
+        prefix = self.add_dummy_prefix is True or (self.add_dummy_prefix == "missing" and begun not in (" ", SPACE))
+        letters = [(space, parts[first][1])] if prefix else []
         after_space = trim
         for part, origin in parts[first:]:
             part = part.lstrip(" ") if after_space else part
             letters += [(space if letter == " " else letter, origin) for letter in part]
             if part:  # subtle: what a rule deletes does not end a run of spaces
-                after_space = trim and part.endswith(" ")
+                after_space = bool(self.remove_extra_whitespaces) and part.endswith(" ")
         end = len(text)
         while trim and letters and letters[-1][0] == space:
             end = letters.pop()[1]

@@ -59,12 +59,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 from reference.tokenizers._pair_counts import Pair, learn
 from reference.tokenizers._pieces import SPECIAL, PieceModel
 from reference.tokenizers._scripts import one_script
 from reference.tokenizers._sentencepiece import SPACE
+from reference.tokenizers._sentencepiece_files import piece_fields
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,14 @@ class SentencepieceBPE(PieceModel):
         learn(corpus, tokens, size - len(SPECIAL), join=join, order=_order, gone=True)
         learnt = [*tokens[number:], *tokens[:number]]
         return cls([*SPECIAL, *((piece, float(-rank), "normal") for rank, piece in enumerate(learnt))])
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> SentencepieceBPE:
+        """Load a `tokenizer.json` in which all halves of pieces are merges, or a folder with one.
+
+        Raises ValueError for other merges and other normalizers than SentencePiece's.
+        """
+        return cls(**piece_fields(path, "BPE"))
 
     def _path(self, text: str, alpha: float = 0.0, random: Random | None = None) -> list[tuple[int, int, int]]:
         path, start = [], 0

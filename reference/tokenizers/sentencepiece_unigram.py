@@ -74,7 +74,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from random import Random
+from typing import Any
 
 from reference.tokenizers import _lattice, _unigram_training
 from reference.tokenizers._sentencepiece import (
@@ -89,6 +91,8 @@ from reference.tokenizers._sentencepiece import (
     found_tokens,
     single,
 )
+from reference.tokenizers._sentencepiece_files import piece_fields
+from reference.tokenizers._sentencepiece_rules import compiled
 
 PENALTY = 10.0
 SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), ("</s>", 0.0, "control")]
@@ -98,18 +102,21 @@ SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), 
 class SentencepieceUnigram:
     """A unigram model from its table. Raises ValueError where that contradicts itself.
 
-    pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first; precision:
-    "single" or "double", in which scores add up.
+    pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first, as a mapping,
+    by the name `nmt_nfkc`, or compiled; add_dummy_prefix: or "missing", only where a text begins without a space;
+    remove_extra_whitespaces: or "inner", of several spaces one and none at the ends; precision: "single" or "double",
+    in which scores add up; steps: those of `normalization`, before all else.
     """
 
     pieces: Sequence[PieceLike]
     byte_fallback: bool = False
-    add_dummy_prefix: bool = True
-    remove_extra_whitespaces: bool = True
+    add_dummy_prefix: bool | str = True
+    remove_extra_whitespaces: bool | str = True
     escape_whitespaces: bool = True
-    rules: Mapping[str, str] = field(default_factory=dict)
+    rules: Any = field(default_factory=dict)
     unknown_surface: str = " \u2047 "
     precision: str = "single"
+    steps: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         checked_pieces(self.pieces, self.byte_fallback)
@@ -184,6 +191,14 @@ class SentencepieceUnigram:
         scores = learnt or {SPACE: 0.0}
         return cls([*SPECIAL, *_normal({piece: single(score) for piece, score in scores.items()})])
 
+    @classmethod
+    def from_file(cls, path: str | Path) -> SentencepieceUnigram:
+        """Load a `tokenizer.json`, which adds up in float64, or a folder with one.
+
+        Raises ValueError for other normalizers than SentencePiece's.
+        """
+        return cls(**piece_fields(path, "Unigram"), precision="double")
+
     def _found(self, text: str) -> list[tuple[int, Token]]:
         normalized = self._normalizer(text)
         rounded: Callable[[float], float] = single if self.precision == "single" else float
@@ -226,7 +241,8 @@ class SentencepieceUnigram:
     def _normalizer(self) -> Normalizer:
         symbols = Trie(text for text, _, kind in self.pieces if kind == "user-defined")
         spaces = self.add_dummy_prefix, self.remove_extra_whitespaces, self.escape_whitespaces
-        return Normalizer(symbols, Trie(self.rules), self.rules, *spaces)
+        rules, replacements = compiled(self.rules)
+        return Normalizer(symbols, rules, replacements, *spaces, self.steps)
 
     @cached_property
     def _model(self) -> _unigram_training.Model:

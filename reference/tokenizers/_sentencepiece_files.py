@@ -1,0 +1,163 @@
+"""A `tokenizer.json` that stands for a SentencePiece model, read into the fields of the references."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reference.tokenizers._files import _json_object, _kind, _merges
+from reference.tokenizers._sentencepiece import SPACE, PieceLike
+from reference.tokenizers._sentencepiece_rules import CompiledRules, Spaced
+
+_STEPS = {name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")}
+_STEPS |= {"Nmt": "nmt", "Lowercase": "lowercase", "StripAccents": "strip_accents"}
+
+
+def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
+    """From a `tokenizer.json` of a Unigram or BPE model, or a folder with one. Raises ValueError for any other.
+
+    Tokens that are added beside the model are left out; among its own, special ones are `control`, others
+    `user-defined`. Nothing is read of what is put around a text (`<s>`), for `encode` puts nothing around it.
+    """
+    path = Path(path)
+    path = path / "tokenizer.json" if path.is_dir() else path
+    content = _json_object(path)
+    model = content.get("model")
+    if not isinstance(model, dict) or _algorithm(model) != algorithm:
+        raise ValueError(f"{path}: expected a tokenizer.json with a model of type {algorithm}, got {_kind(model)}")
+    fields, found = _normalizer(path, content)
+    rows, unknown = (_unigram if algorithm == "Unigram" else _bpe)(path, model)
+    fallback = bool(model.get("byte_fallback"))
+    added = {token["content"]: bool(token.get("special")) for token in content.get("added_tokens") or []}
+    made = {left + right for left, right in _merges(path, model.get("merges") or [])}
+    pieces: list[PieceLike] = []
+    for id, (text, score) in enumerate(rows):
+        kind = "normal"
+        if id == unknown or text == unknown:
+            kind = "unknown"
+        elif text in added:
+            kind = "control" if added[text] else "user-defined"
+        elif fallback and re.fullmatch("<0x[0-9A-F]{2}>", text):
+            kind = "byte"
+        elif (found["words"] and SPACE in text[1:]) or (algorithm == "BPE" and len(text) > 1 and text not in made):
+            kind = "unused"  # no text leads to it
+        pieces.append((text, float(score), kind))
+    if algorithm == "BPE":
+        _check_merges(path, pieces, _merges(path, model["merges"]), bool(model.get("fuse_unk")) or fallback)
+        if found["words"] and any(SPACE in text[1:] for text, _, kind in pieces if kind == "unused"):
+            raise ValueError(f"{path}: expected no cut at spaces where pieces have spaces inside")
+    return {"pieces": pieces, "byte_fallback": fallback, **fields}
+
+
+def _algorithm(model: Mapping[str, Any]) -> str:
+    kind = model.get("type")
+    return str(kind) if kind else "BPE" if "merges" in model else "Unigram"
+
+
+def _unigram(path: Path, model: Mapping[str, Any]) -> tuple[list[tuple[str, float]], Any]:
+    rows = model.get("vocab")
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 2 for row in rows):
+        raise ValueError(f"{path}: expected model.vocab, a list of pieces with their scores")
+    if not isinstance(model.get("unk_id"), int):
+        raise ValueError(f"{path}: expected model.unk_id, got {model.get('unk_id')!r}")
+    return [(text, score) for text, score in rows], model["unk_id"]
+
+
+def _bpe(path: Path, model: Mapping[str, Any]) -> tuple[list[tuple[str, float]], Any]:
+    """The score of a piece is the first place among the merges at which it is made."""
+    vocabulary, merges = model.get("vocab"), model.get("merges")
+    for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges"):
+        if model.get(option):
+            raise ValueError(f"{path}: expected no model.{option}, as in SentencePiece, got {model[option]!r}")
+    if not isinstance(vocabulary, dict) or not isinstance(merges, list):
+        raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
+    texts = sorted(vocabulary, key=lambda text: vocabulary[text])
+    if [vocabulary[text] for text in texts] != list(range(len(texts))):
+        raise ValueError(f"{path}: expected ids from 0 to {len(texts) - 1} in model.vocab, each once")
+    ranks: dict[str, int] = {}
+    for left, right in _merges(path, merges):
+        ranks.setdefault(left + right, len(ranks))
+    return [(text, -ranks.get(text, len(ranks))) for text in texts], model.get("unk_token") or "<unk>"
+
+
+def _check_merges(path: Path, pieces: Sequence[PieceLike], merges: list[tuple[str, str]], fused: bool) -> None:
+    """Whether scores say the same as the merges: all halves of a piece, one after the other."""
+    if not fused:
+        raise ValueError(
+            f"{path}: expected fuse_unk or byte_fallback, as in SentencePiece, which joins what is unknown"
+        )
+    normal = {text for text, _, kind in pieces if kind == "normal"}
+    given = {pair for pair in merges if "".join(pair) in normal and normal.issuperset(pair)}
+    halves = {(text[:n], text[n:]) for text in normal for n in range(1, len(text))}
+    if lacking := {pair for pair in halves if normal.issuperset(pair)} - given:
+        left, right = min(lacking)
+        raise ValueError(f"{path}: expected merges of all halves of a piece, as in SentencePiece; {left} {right} lacks")
+    made = ["".join(pair) for pair in merges]
+    order = [text for n, text in enumerate(made) if n == 0 or made[n - 1] != text]
+    if len(order) != len(set(order)):
+        raise ValueError(f"{path}: expected the merges that make one piece one after the other, as in SentencePiece")
+
+
+def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
+    """The options of SentencePiece's normalizer that normalizer and pre-tokenizer together are."""
+    fields: dict[str, Any] = {"add_dummy_prefix": False, "escape_whitespaces": False}
+    found = dict.fromkeys(("left", "right", "runs", "all", "words"), False)
+    rules: Any = {}
+    steps: list[Any] = []
+    for part in [
+        *_flat(content.get("normalizer"), "normalizers"),
+        *_flat(content.get("pre_tokenizer"), "pretokenizers"),
+    ]:
+        kind, pattern = _kind(part), part.get("pattern") or {}
+        if kind == "Precompiled" and not rules and not any(found.values()):
+            rules = _table(path, part.get("precompiled_charsmap"))
+        elif kind in _STEPS and not rules and not any(found.values()):
+            steps.append(_STEPS[kind])
+        elif kind == "Replace" and pattern.get("Regex") in (" {2,}", r"\s{2,}", "[ ]{2,}"):
+            found["runs"] = True
+        elif kind == "Replace" and (pattern.get("String"), part.get("content")) == (" ", SPACE):
+            fields["escape_whitespaces"] = True
+        elif kind == "Replace" and pattern.get("String") and not rules and not any(found.values()):
+            steps.append(("replace", pattern["String"], part["content"]))
+        elif kind == "Prepend" and part.get("prepend") == SPACE:
+            fields["add_dummy_prefix"] = True
+        elif kind == "Strip":
+            found["left"] |= bool(part.get("strip_left", part.get("left")))
+            found["right"] |= bool(part.get("strip_right", part.get("right")))
+        elif kind == "WhitespaceSplit":
+            found |= dict.fromkeys(found, True)
+        elif kind == "Metaspace" and part.get("replacement", SPACE) == SPACE:
+            scheme = part.get("prepend_scheme", "always" if part.get("add_prefix_space", True) else "never")
+            fields |= {"add_dummy_prefix": scheme != "never" and "missing", "escape_whitespaces": True}
+            found["words"] |= part.get("split", True) is not False
+        else:
+            raise ValueError(f"{path}: expected a normalizer as SentencePiece's converted models have it, got {part!r}")
+    rules = Spaced(CompiledRules(rules) if rules else None) if found["all"] else rules
+    prefixed = bool(fields["add_dummy_prefix"])
+    trimmed = found["all"] or (found["runs"] and found["right"] and (found["left"] or prefixed))
+    if not trimmed and (found["left"] or found["right"]):
+        raise ValueError(f"{path}: expected spaces to be removed at both ends or none")
+    fields["remove_extra_whitespaces"] = trimmed or (found["runs"] and "inner")
+    return {**fields, "rules": rules, "steps": tuple(steps)}, found
+
+
+def _flat(part: Any, inner: str) -> list[Any]:
+    if part is None:
+        return []
+    if _kind(part) == "Sequence":
+        return [small for one in part.get(inner) or [] for small in _flat(one, inner)]
+    return [part]
+
+
+def _table(path: Path, content: Any) -> bytes | dict[str, str]:
+    try:
+        raw = base64.b64decode(content or "", validate=True)
+    except (binascii.Error, TypeError) as error:
+        raise ValueError(f"{path}: expected precompiled_charsmap in base 64, got {error}") from error
+    if raw:
+        CompiledRules(raw)  # raises where it is none
+    return raw or {}
