@@ -70,66 +70,37 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from reference.tokenizers import _lattice, _unigram_training
-from reference.tokenizers._sentencepiece import (
-    SPACE,
-    Normalizer,
-    PieceLike,
-    Token,
-    Trie,
-    checked_pieces,
-    counted,
-    decoded,
-    found_tokens,
-    single,
-)
+from reference.tokenizers._pieces import SPECIAL, PieceModel
+from reference.tokenizers._sentencepiece import SPACE, Normalized, PieceLike, Trie, single
 from reference.tokenizers._sentencepiece_files import piece_fields
-from reference.tokenizers._sentencepiece_rules import compiled
 
 PENALTY = 10.0
-SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), ("</s>", 0.0, "control")]
 
 
 @dataclass(frozen=True)
-class SentencepieceUnigram:
+class SentencepieceUnigram(PieceModel):
     """A unigram model from its table. Raises ValueError where that contradicts itself.
 
     pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first, as a mapping,
     by the name `nmt_nfkc`, or compiled; add_dummy_prefix: or "missing", only where a text begins without a space;
-    remove_extra_whitespaces: or "inner", of several spaces one and none at the ends; precision: "single" or "double",
-    in which scores add up; steps: those of `normalization`, before all else.
+    remove_extra_whitespaces: or "inner", of several spaces one and none at the ends; steps: those of `normalization`,
+    before all else; precision: "single" or "double", in which scores add up.
     """
 
-    pieces: Sequence[PieceLike]
-    byte_fallback: bool = False
-    add_dummy_prefix: bool | str = True
-    remove_extra_whitespaces: bool | str = True
-    escape_whitespaces: bool = True
-    rules: Any = field(default_factory=dict)
-    unknown_surface: str = " \u2047 "
     precision: str = "single"
-    steps: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        checked_pieces(self.pieces, self.byte_fallback)
+        super().__post_init__()
         if self.precision not in ("single", "double"):
             raise ValueError(f"precision: expected single or double, got {self.precision!r}")
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of the most probable cut. Raises ValueError for what UTF-8 cannot hold."""
-        return [id for id, _ in self._found(text)]
-
-    def tokens(self, text: str) -> list[Token]:
-        """The pieces of the same cut, each with where it comes from in the text."""
-        return [token for _, token in self._found(text)]
 
     def n_best(self, text: str, n: int) -> list[tuple[list[int], float]]:
         """The n most probable cuts, or all if there are fewer, with their scores. Equal ones are in no order."""
@@ -145,11 +116,6 @@ class SentencepieceUnigram:
         edges = list(self._edges(normalized.text))
         sums = _lattice.forward(edges, alpha)
         return [self._ids(normalized, _lattice.sample(edges, sums, alpha, random)) for _ in range(times)]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of any ids. Raises ValueError for an id that no piece has."""
-        dropped = "drop all" if self.remove_extra_whitespaces else "drop" if self.add_dummy_prefix else "keep"
-        return decoded(self.pieces, ids, dropped, self.unknown_surface)
 
     def expectation(self, texts: Iterable[str]) -> tuple[float, dict[str, float]]:
         """The E step: log-likelihood of the texts' words, and the expected number of each normal piece."""
@@ -179,8 +145,6 @@ class SentencepieceUnigram:
         seeds: how many pieces to begin with, of at most `longest` characters; rounds: of EM before each pruning, which
         leaves the share `shrink`. Raises ValueError for a size that the characters do not fit into.
         """
-        if isinstance(texts, str):
-            raise ValueError("train expects several texts, got one str")
         bare = cls([*SPECIAL, (SPACE, 0.0, "normal")])
         words = bare._words(texts)
         least = len(SPECIAL) + max(1, len(set().union(*words)))
@@ -199,14 +163,12 @@ class SentencepieceUnigram:
         """
         return cls(**piece_fields(path, "Unigram"), precision="double")
 
-    def _found(self, text: str) -> list[tuple[int, Token]]:
-        normalized = self._normalizer(text)
+    def _path(self, text: str) -> _lattice.Path:
         rounded: Callable[[float], float] = single if self.precision == "single" else float
-        path = _lattice.best(self._edges(normalized.text), len(normalized.text), rounded)
-        return found_tokens(normalized, path, self._unknown[0], self._bytes)
+        return _lattice.best(self._edges(text), len(text), rounded)
 
-    def _ids(self, normalized, path: _lattice.Path) -> list[int]:
-        return [id for id, _ in found_tokens(normalized, path, self._unknown[0], self._bytes)]
+    def _ids(self, normalized: Normalized, path: _lattice.Path) -> list[int]:
+        return [id for id, _ in self._named(normalized, path)]
 
     def _edges(self, text: str) -> Iterable[list[_lattice.Edge]]:
         return _lattice.cuts(text, self._trie, self._known, self._unknown)
@@ -230,26 +192,11 @@ class SentencepieceUnigram:
     def _unknown(self) -> tuple[int, float]:
         rounded = single if self.precision == "single" else float
         least = min((rounded(score) for _, score, kind in self.pieces if kind == "normal"), default=0.0)
-        return next(id for id, piece in enumerate(self.pieces) if piece[2] == "unknown"), rounded(least - PENALTY)
-
-    @cached_property
-    def _bytes(self) -> dict[int, int] | None:
-        found = {int(text[3:5], 16): id for id, (text, _, kind) in enumerate(self.pieces) if kind == "byte"}
-        return found if self.byte_fallback else None
-
-    @cached_property
-    def _normalizer(self) -> Normalizer:
-        symbols = Trie(text for text, _, kind in self.pieces if kind == "user-defined")
-        spaces = self.add_dummy_prefix, self.remove_extra_whitespaces, self.escape_whitespaces
-        rules, replacements = compiled(self.rules)
-        return Normalizer(symbols, rules, replacements, *spaces, self.steps)
+        return self._unknown_id, rounded(least - PENALTY)
 
     @cached_property
     def _model(self) -> _unigram_training.Model:
         return _unigram_training.Model({text: score for text, score, kind in self.pieces if kind == "normal"})
-
-    def _words(self, texts: Iterable[str]) -> dict[str, int]:
-        return counted((self._normalizer(text).text for text in texts), SPACE)
 
 
 def _normal(scores: Mapping[str, float]) -> list[PieceLike]:
