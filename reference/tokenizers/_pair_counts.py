@@ -42,9 +42,8 @@ def learn(
     merges = []
     while heap and len(tokens) < size:
         number, _, pair = heappop(heap)
-        if (
-            count[pair] != -number
-        ):  # subtle: an outdated entry comes too early, never too late; what grows is entered anew
+        if count[pair] != -number:
+            # subtle: an outdated entry comes too early, never too late; what grows is entered anew
             if count[pair] < -number:
                 heappush(heap, entry(pair))
             continue
