@@ -70,7 +70,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from itertools import groupby
 from typing import Any, Literal
 
@@ -160,7 +160,7 @@ def clean(line: Line) -> Line:
     return [(kept, span) for character, span in line if (kept := _cleaned(character))]
 
 
-@lru_cache(maxsize=1 << 16)
+@cache
 def _cleaned(character: str) -> str:
     """A space, the character itself, or nothing."""
     if character in "\t\n\r" or (regex.match(r"\s", character) and unicodedata.category(character) != "Cc"):
@@ -176,7 +176,7 @@ def cjk(line: Line) -> Line:
     ]
 
 
-@lru_cache(maxsize=1 << 16)
+@cache
 def _chinese(character: str) -> bool:
     return any(low <= ord(character) <= high for low, high in CJK)
 

@@ -28,5 +28,5 @@ def test_anything_else_is_rejected(wrong):
 
 def test_tells_which_number_is_off():
     """Of a row the place is told."""
-    with pytest.raises(Rejected, match="scores at index 1: expected 2.0"):
+    with pytest.raises(Rejected, match=r"scores at index 1: expected 2\.0"):
         near([1.0, 2.5], [1.0, 2.0], 0.25, "scores")

@@ -115,9 +115,8 @@ EDGES = (
 def test_chinese_characters_stand_alone(implementation):
     """From the first to the last character of each block; beside them, and in Japanese and Korean, nothing changes."""
     judge.exact(text_of(implementation, f"a{EDGES}b", "cjk"), f"a{''.join(f' {c} ' for c in EDGES)}b", "text")
-    others = (
-        "\u33ff\u4dc0\ua000\uf8ff\ufb00\U0002a6e0\U0002a6ff\U0002ceb0\U0002f7ff\U0002fa20\u3042\u30a2\uac00\u3007\u3001"
-    )
+        "\u33ff\u4dc0\u4dff\ua000\uf8ff\ufb00\U0001ffff\U0002a6e0\U0002a6ff\U0002ceb0\U0002f7ff\U0002fa20"
+        "\u3042\u30a2\uac00\u3007\u3001"
     judge.exact(text_of(implementation, others, "cjk"), others, "text")
 
 
@@ -161,6 +160,9 @@ TABLED = {
     "emoji": ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
     "three that compose to two": ("DZ\u030c", "D\u017d"),
     "controls": ("a\x00\x01\tb", "a\x00 b"),
+    "four in a row": ("\u03b1\u0313\u0300\u0345", "\u1f82"),
+    "narrow letters": ("\uff76\uff9e\uff71", "\u30ac\u30a2"),
+    "nothing to do, at length": ("ab" * 200, "ab" * 200),
     "spaces": ("a\u3000\u00a0b", "a  b"),
 }
 

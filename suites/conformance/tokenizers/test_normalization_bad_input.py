@@ -27,9 +27,9 @@ def test_unknown_steps_are_rejected(implementation, step: Any):
     judge.rejects(implementation, "x", steps=[step])
 
 
-@pytest.mark.parametrize("step", [("replace", 1, "a"), ("prepend", None), ("prepend", 3)], ids=repr)
+@pytest.mark.parametrize("step", [("replace", 1, "a"), ("prepend", None), ("prepend", 3), ("strip", 1, "")], ids=repr)
 def test_options_of_another_type_are_rejected(implementation, step: Any):
-    """What should be text and is not raises."""
+    """What should be text, or true or false, and is not raises."""
     judge.rejects(implementation, "x", steps=[step])
 
 

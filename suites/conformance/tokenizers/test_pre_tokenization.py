@@ -114,10 +114,32 @@ def test_numbers_of_every_kind(implementation, individual: bool):
     judge.exact(words(pieces), expected, "words")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "text", "found"),
+    [
+        ("metaspace", "a b", ["\u2581a", "\u2581b"]),
+        ("digits", "a12", ["a", "12"]),
+        ("punctuation", "a--b", ["a", "-", "-", "b"]),
+        ("whitespace", "a--b", ["a", "--", "b"]),
+        ("gpt4", "a1234", ["a", "123", "4"]),
+    ],
+)
+def test_without_options(implementation, scheme: str, text: str, found: list[str]):
+    """What a scheme does unless it is told otherwise, also under a name that was put together as the program ran."""
+    judge.exact(words(implementation(text, scheme=scheme)), found, "words")
+    judge.exact(words(implementation(text, scheme="".join([*scheme]))), found, "words")
+
+
+@pytest.mark.parametrize("prepend", ["always", "first"])
+def test_values_are_compared_by_value(implementation, prepend: str):
+    """So are the names of values."""
+    judge.exact(words(implementation("a", scheme="metaspace", prepend="".join([*prepend]))), ["\u2581a"], "words")
+
+
 @by_prepend
 def test_metaspaces_of_every_place(implementation, prepend: str):
     """One is put before a text unless it is there; only U+0020 turns into one; each begins a word."""
-    for text in ("x y", " x", "  x", "\u2581x", "\tx", " ", "a  b ", "\u2581 x", "\u00a0x"):
+    for text in ("x y", " x", "  x", "\u2581x", "\tx", " ", "a  b ", "\u2581 x", "\u00a0x", "\u65e5 x"):
         pieces = implementation(text, scheme="metaspace", prepend=prepend)
         judge.exact(pieces, reference(text, scheme="metaspace", prepend=prepend), "words")
 

@@ -63,6 +63,13 @@ def test_longest_is_an_option(implementation, n: int, longest: int):
     judge.exact(tokens_of(implementation, pieces, "a" * n, longest=longest), expected, "tokens")
 
 
+def test_longer_words_may_be_read(implementation):
+    """There is nothing special about a hundred."""
+    judge.exact(
+        tokens_of(implementation, Pieces(("a", "##a")), "a" * 300, longest=300), ["a", *["##a"] * 299], "tokens"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
