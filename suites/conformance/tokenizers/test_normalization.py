@@ -115,8 +115,10 @@ EDGES = (
 def test_chinese_characters_stand_alone(implementation):
     """From the first to the last character of each block; beside them, and in Japanese and Korean, nothing changes."""
     judge.exact(text_of(implementation, f"a{EDGES}b", "cjk"), f"a{''.join(f' {c} ' for c in EDGES)}b", "text")
+    others = (
         "\u33ff\u4dc0\u4dff\ua000\uf8ff\ufb00\U0001ffff\U0002a6e0\U0002a6ff\U0002ceb0\U0002f7ff\U0002fa20"
         "\u3042\u30a2\uac00\u3007\u3001"
+    )
     judge.exact(text_of(implementation, others, "cjk"), others, "text")
 
 
