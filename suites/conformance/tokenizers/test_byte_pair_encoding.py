@@ -52,6 +52,20 @@ def test_tokens_without_a_merge(implementation, whole: bool, expected: list[str]
     judge.exact(found, [*expected, "ab", "c", "d"], "tokens")
 
 
+def test_a_whole_word_has_its_place(implementation):
+    """A word that is taken as it is has the place of all its characters."""
+    made = Encoder((*"abcd",), (("a", "b"),), ("abc",)).built(implementation, ignore_merges=True)
+    judge.exact(columns(made.encoding("abc abcd abc"))[2], [(0, 3), (4, 6), (6, 7), (7, 8), (9, 12)], "offsets")
+
+
+def test_hundreds_of_letters_are_a_word(implementation):
+    """Where a long word ends is known, for its mark and for its merges."""
+    marked = Encoder(("a", "a</w>"), options={"end_of_word": "</w>"})
+    judge.exact(tokens_of(implementation, marked, "a" * 300), [*["a"] * 299, "a</w>"], "tokens")
+    encoder = plain("qxyz", ("y", "z"), ("x", "yz"), ("x", "y"))
+    judge.exact(tokens_of(implementation, encoder, "q" * 300 + "xyz"), [*"q" * 300, "xyz"], "tokens")
+
+
 # What the vocabulary lacks
 
 

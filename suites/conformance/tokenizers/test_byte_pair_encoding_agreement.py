@@ -120,12 +120,14 @@ def test_agrees_on_long_words(implementation, encoder: Encoder, word: str):
         ({"byte_fallback": True}, ["<0xC3>", "a", "<0xA9>", "<0xC3>", "<0xA9>"], "\ufffda\ufffd\ufffd\ufffd"),
         ({"byte_fallback": True}, ["<0xF0>", "<0x9F>", "<0x98>", "<0x80>"], "\U0001f600"),
         ({}, ["<0xC3>", "a"], "<0xC3>a"),
+        ({"byte_fallback": True}, ["a", "<0xFF>", "b"], "a\ufffdb"),
+        ({"byte_fallback": True}, ["<0x100>", "<0x41>"], "<0x100>A"),
     ],
     ids=ascii,
 )
 def test_decodes(implementation, options: dict, tokens: list[str], text: str):
     """Marks tell where spaces were; runs of bytes are read together; without marks nothing is between tokens."""
-    encoder = Encoder(("a", "b", "ab", "##b", "b</w>", *BYTES), (), (), 6, options)
+    encoder = Encoder(("a", "b", "ab", "##b", "b</w>", *BYTES, "<0x100>"), (), (), 6, options)
     judge.exact(encoder.built(implementation).decode(encoder.ids(*tokens)), text, "text")
 
 

@@ -58,10 +58,10 @@ def learnt_from_pages() -> tuple[list[tuple[str, str]], dict[str, int]]:
     return tables_of(BytePairEncoding.train(pages(), 250))
 
 
-@given(word=long_words(257, 400), size=st.integers(5, 30))
-def test_learns_the_same_from_long_words(implementation, word: str, size: int):
-    """No word is too long to learn from."""
-    check(implementation, [word], size)
+@given(word=long_words(257, 400), size=st.integers(5, 30), marks=MARKS | st.just({}))
+def test_learns_the_same_from_long_words(implementation, word: str, size: int, marks: dict[str, str]):
+    """No word is too long to learn from, with marks or without."""
+    check(implementation, [word], size, **marks)
 
 
 @given(word=lonely_words(), size=st.integers(0, 60), marks=MARKS)
@@ -136,6 +136,7 @@ def test_more_merges_never_lengthen_what_was_learnt_from(implementation, corpus:
         ("ab cd", "subword-nmt", ["c d"]),
         ("ab abc abc ad ad", "tokenizers", ["a b", "a d"]),
         ("ab abc abc ad ad", "subword-nmt", ["a b", "ab c"]),
+        ("a\0 a\0d a\0d ac ac", "subword-nmt", ["a \0", "a\0 d"]),
     ],
 )
 def test_ties_are_an_option(implementation, text: str, ties: str, merges: list[str]):
