@@ -145,7 +145,17 @@ def test_which_spaces_are_taken_along(implementation, space: str):
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("foo", 1), ("a foo!", 1), ("food", 0), ("afoo", 0), ("foo_", 0), ("foo1", 0), ("foo\u0301", 0), ("(foo)foo-", 2)],
+    [
+        ("foo", 1),
+        ("a foo!", 1),
+        ("food", 0),
+        ("afoo", 0),
+        ("abfoo", 0),
+        ("foo_", 0),
+        ("foo1", 0),
+        ("foo\u0301", 0),
+        ("(foo)foo-", 2),
+    ],
 )
 def test_special_tokens_that_are_single_words(implementation, text: str, found: int):
     """With `single_word` a token counts where no letter, digit, mark or underscore touches it."""
@@ -192,6 +202,22 @@ def test_places_of_special_tokens_with_spaces(implementation):
     """The spaces that a special token takes along are in its place."""
     tokenizer = with_special(implementation, Tables(), {"<m>": 256}, lstrip=["<m>"], rstrip=["<m>"])
     judge.exact([*map(tuple, tokenizer.encoding("a  <m> b").offsets)], [(0, 1), (1, 7), (7, 8)], "places")
+
+
+@pytest.mark.parametrize("letters", [0, 1, 300])
+def test_no_space_is_taken_along_twice(implementation, letters: int):
+    """What the token before took is gone; and before the beginning there is nothing, not the end of the text."""
+    tables, before = Tables(), "a" * letters
+    tokenizer = with_special(implementation, tables, {"<m>": 256}, lstrip=["<m>"], rstrip=["<m>"])
+    found, a = tokenizer.encoding(f"{before}<m> <m>a "), tables.ids("a")
+    judge.exact(list(found.ids), [*a * letters, 256, 256, *tables.ids("a", " ")], "ids")
+    places = [
+        (letters, letters + 4),
+        (letters + 4, letters + 7),
+        (letters + 7, letters + 8),
+        (letters + 8, letters + 9),
+    ]
+    judge.exact([*map(tuple, found.offsets)][letters:], places, "places")
 
 
 # Bad input
