@@ -49,9 +49,10 @@ IN_ORDER = {
 def test_the_best_cuts_of_a_small_text(implementation, what: str):
     """Cuts and scores in order, as many as asked for. Source: Nagata 1994: the best way to a place guides the search."""
     own, text, cuts = IN_ORDER[what]
-    found = [(list(ids), score) for ids, score in built(implementation, own).n_best(text, len(cuts))]
-    judge.exact([ids for ids, _ in found], [own.ids(*cut) for cut, _ in cuts], "cuts")
-    near([score for _, score in found], [score for _, score in cuts], off(own, text), "scores")
+    for n in range(2, len(cuts) + 1):
+        found = [(list(ids), score) for ids, score in built(implementation, own).n_best(text, n)]
+        judge.exact([ids for ids, _ in found], [own.ids(*cut) for cut, _ in cuts[:n]], "cuts")
+        near([score for _, score in found], [score for _, score in cuts[:n]], off(own, text), "scores")
 
 
 @given(own=tables(EIGHTHS, KINDS), data=st.data())
@@ -64,6 +65,15 @@ def test_lists_all_cuts(implementation, own: Table, data):
     found = [(list(ids), score) for ids, score in built(implementation, own).n_best(text, len(cuts) + 1)]
     judge.exact(sorted(ids for ids, _ in found), sorted(ids for ids, _ in cuts), "cuts")
     near([s for _, s in found], sorted((s for _, s in cuts), reverse=True), off(own, text), "scores in order")
+
+
+@pytest.mark.parametrize("what", IN_ORDER)
+def test_the_one_best_cut(implementation, what: str):
+    """Asked for one cut, it has its score as well."""
+    own, text, cuts = IN_ORDER[what]
+    [(ids, score)] = built(implementation, own).n_best(text, 1)
+    judge.exact(list(ids), own.ids(*cuts[0][0]), "cut")
+    near(score, cuts[0][1], off(own, text), "score")
 
 
 @given(own=tables(ANY, alphabets=("ab", "ab▁")), n=st.integers(2, 30), data=st.data())

@@ -114,6 +114,16 @@ def test_a_size_below_the_alphabet_is_rejected(implementation):
     judge.rejects(implementation.train, ["the quick brown fox jumps over the lazy dog"] * 9, 9)
 
 
+def test_the_least_size_is_that_of_the_alphabet(implementation):
+    """Three special pieces, two letters and the space are six."""
+    judge.exact(len(implementation.train(["ab ab"] * 9, 6).pieces), 6, "size")
+
+
+def test_a_size_just_below_the_alphabet_is_rejected(implementation):
+    """Where six are needed five are too few."""
+    judge.rejects(implementation.train, ["ab ab"] * 9, 5)
+
+
 def test_one_text_is_not_several(implementation):
     """A corpus that is one str raises: its characters are no texts."""
     judge.rejects(implementation.train, "the quick brown fox", 40)
@@ -203,6 +213,14 @@ def test_maximum_likelihood_are_shares(implementation, counts: dict[str, float])
     logs = [math.log(n / total) for n in counts.values()]
     size = abs(math.log(total)) + max(abs(math.log(n)) for n in counts.values()) + 1
     near([found[piece] for piece in counts], logs, rounding(len(counts) + 4, size), "scores")
+
+
+def test_new_scores_are_for_normal_pieces(implementation):
+    """Special pieces, symbols and bytes stay as they are, and before those that got scores."""
+    own = Table((("a", -1.0, "".join(["nor", "mal"])), ("@", 0.0, "user-defined"), ("b", -1.0, "unused")), True)
+    found = implementation(own.pieces, byte_fallback=True).maximization({"a": 2.0, "c": 2.0}, sparse=False)
+    judge.exact([tuple(p) for p in found.pieces[:-2]], [p for p in own.pieces if p[0] != "a"], "other pieces")
+    judge.exact([(text, kind) for text, _, kind in found.pieces[-2:]], [("a", "normal"), ("c", "normal")], "pieces")
 
 
 HALVES = st.integers(1, 120).map(lambda n: n / 2)
