@@ -97,7 +97,7 @@ BYTES = {letter: byte for byte, letter in LETTERS.items()}
 _SPACE, _WORD = regex.compile(r"\s"), regex.compile(r"\w")
 
 Texts = str | Collection[str]
-"""some special tokens, or "all\""""
+"""Some special tokens, or the word `all`."""
 
 
 class Encoding(NamedTuple):
