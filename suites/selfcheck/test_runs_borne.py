@@ -61,7 +61,7 @@ def left_behind(folder: Path) -> list[Path]:
     [
         ("says_all_is_well", "exit status 0", "crash", "the process ended during this law (exit status 0)"),
         ("kills", "signal 9, SIGKILL", "crash", "the process ended during this law (signal 9, SIGKILL)"),
-        ("holds_the_interpreter", "exit status 1", "timeout", "a call hung, and the process was ended after 6 s"),
+        ("holds_the_interpreter", "exit status 1", "timeout", "a call hung, and the process was ended after 8 s"),
     ],
 )
 def test_an_implementation_that_ends_the_process_is_on_record(

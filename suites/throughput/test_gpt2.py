@@ -124,7 +124,7 @@ def test_throughput(
 
     from fixtures import judge
     from fixtures.subject import Subject
-    from fixtures.throughput import contest
+    from fixtures.throughput import SECONDS, contest, haste
     from fixtures.trials import in_flight, struck, teller
 
     config, device, own = request.config, devices.selected(request.config), concept(CONCEPT)
@@ -151,6 +151,7 @@ def test_throughput(
             device=device,
             sizes=task.sizes,
             tokens=task.tokens,
+            seconds=SECONDS * haste(config, device),
             within=within,
             say=teller(config),
         )

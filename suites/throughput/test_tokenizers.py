@@ -102,11 +102,12 @@ def test_users_implementation_returns(
 def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None], identifier: str, task: Task) -> None:
     """Megabytes a second and growth of all implementations, in one contest; whoever is wrong gets no figure."""
     from fixtures import judge
-    from fixtures.throughput import contest
+    from fixtures.throughput import contest, haste
     from fixtures.trials import in_flight, struck, teller
 
     config = request.config
     recorded, out = struck(config, identifier)
+    part = haste(config, "cpu")
     everyone = for_concept(identifier, config)
 
     def certify(subject: Subject, witness: Witness) -> None:
@@ -126,8 +127,8 @@ def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None],
         device="cpu",
         sizes=task.lengths,
         baseline="tokenizers",
-        seconds=task.seconds,
-        rounds=ROUNDS,
+        seconds=task.seconds * part,
+        rounds=max(1, round(ROUNDS * part)),
         within=within,
         say=teller(config),
     )

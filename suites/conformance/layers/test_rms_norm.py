@@ -52,7 +52,7 @@ def test_gradients_of_tiny_rows_agree(implementation: Implementation, rows: Rows
 
 
 @judge.every_dtype
-@given(rows=rows(widths=PAST_A_BLOCK, batches=st.sampled_from([(), (2,), (3,)])))
+@given(rows=rows(widths=PAST_A_BLOCK, batches=st.sampled_from([(), (2,), (3,), (64,)])))
 def test_every_feature_counts(implementation: Implementation, rows: Rows) -> None:
     """Rows just past a block's width, up to a thousand features: none left out, none taken twice, no padding counted."""
     judge.agree(implementation, rows.x, rows.weight, eps=rows.eps)
