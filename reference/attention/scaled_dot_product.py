@@ -5,10 +5,12 @@ into positive weights that sum to one (softmax), and the answer is the mean of t
 is learned here: all learning sits in the projections that make queries, keys and values.
 
 $$
-\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}} + M\right) V
+\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}} + B + M\right) V
 $$
 
-where $M_{ij} = 0$ if query $i$ may attend to key $j$, and $-\infty$ if not.
+where $M_{ij} = 0$ if query $i$ may attend to key $j$, and $-\infty$ if not; $B$ is 0 unless a model adds something of its
+own to the scores, by the distance of query and key for example. A model may also keep its scores within $\pm c$ first,
+by $c \tanh(\text{scores} / c)$: a *soft cap*.
 
 Why divide by $\sqrt{d}$: for entries of mean 0 and variance 1 the inner product of two vectors of width $d$ has
 variance $d$. Without the division the softmax saturates as $d$ grows, and its gradient vanishes.
@@ -21,6 +23,8 @@ variance $d$. Without the division the softmax saturates as $d$ grows, and its g
 | $K$ | `key` | `s` keys of width `d` |
 | $V$ | `value` | `s` values of width `v` |
 | $M$ | `mask`, `causal` | which key each query may attend to |
+| $B$ | `bias` | what is added to the scores |
+| $c$ | `softcap` | what no score exceeds |
 | $1/\sqrt{d}$ | `scale` | what the inner products are multiplied by |
 
 ## Papers
@@ -33,6 +37,10 @@ variance $d$. Without the division the softmax saturates as $d$ grows, and its g
   the only means by which positions exchange information.
 - Dao, Fu, Ermon, Rudra, Ré (2022), *FlashAttention*, arXiv 2205.14135: the same function without ever storing the
   `t` by `s` matrix of weights.
+- Raffel et al. (2019), *Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer*,
+  arXiv 1910.10683: a learned bias of the scores by distance. Press, Smith, Lewis (2021), *Train Short, Test Long*,
+  arXiv 2108.12409: a linear one (ALiBi).
+- Gemma Team (2024), *Gemma 2*, arXiv 2408.00118, section 2: the soft cap of the scores.
 
 ## Pitfalls
 
@@ -41,6 +49,7 @@ variance $d$. Without the division the softmax saturates as $d$ grows, and its g
 - A query that may attend to nothing has no mean to take. Here its result is 0. Adding a large negative number instead
   of $-\infty$ gives the mean of all values, forbidden ones included; a bare softmax gives NaN.
 - A boolean mask means "may attend" here; elsewhere `True` means "ignore".
+- The cap comes before the bias and the mask: a score of $-\infty$ that is capped would be a visible key again.
 - Adding the same vector to every key shifts all scores of a query equally and changes nothing: a bias on the keys
   cannot be learned.
 """
@@ -62,14 +71,19 @@ def scaled_dot_product(
     mask: Bool[Tensor, "..."] | None = None,
     causal: bool = False,
     scale: float | None = None,
+    bias: Float[Tensor, "..."] | None = None,
+    softcap: float | None = None,
 ) -> Float[Tensor, "*batch t v"]:
     """Weighted means of `value`, one for each query (Vaswani et al. 2017, equation 1).
 
     `mask` is boolean and broadcastable to `(*batch, t, s)`; True means that the query may attend to the key.
     `causal` lets query `i` attend to key `j` only if `j - s <= i - t`: the last query is aligned with the last key.
-    `scale` multiplies the scores and is `1 / sqrt(d)` unless given. A row that may attend to nothing is 0.
+    `scale` multiplies the scores and is `1 / sqrt(d)` unless given. `softcap`, a positive number, keeps the scaled scores
+    within plus and minus itself. `bias`, broadcastable as the mask is, is added to them then. A row that may attend to
+    nothing is 0.
 
-    Raises `ValueError` for widths, lengths or a mask that do not fit together, and for no width without a scale.
+    Raises `ValueError` for widths, lengths, a mask or a bias that do not fit together, for no width without a scale, and
+    for a soft cap that is not positive.
     """
     t, d = query.shape[-2:]
     s = key.shape[-2]
@@ -82,8 +96,19 @@ def scaled_dot_product(
     if mask is not None and mask.dtype != torch.bool:
         raise ValueError(f"mask must be boolean (True = may attend), got {mask.dtype}")
 
+    if softcap is not None and not softcap > 0:
+        raise ValueError(f"softcap must be positive, got {softcap}")
+
     scale = 1 / math.sqrt(d) if scale is None else scale
     scores = query @ key.transpose(-2, -1) * scale
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    if bias is not None:
+        try:
+            scores = scores + bias.expand(scores.shape)
+        except RuntimeError:
+            wanted, got = tuple(scores.shape), tuple(bias.shape)
+            raise ValueError(f"bias must be broadcastable to {wanted}, got {got}") from None
 
     visible = torch.ones(t, s, dtype=torch.bool, device=query.device)
     if causal:
