@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.tokenizers._files import _expect, _json_object, _kind, _merges, _text
+import regex
+
+from reference.tokenizers._files import _expect, _flat, _json_object, _kind, _merges, _text
 
 # What a tokenizer.json may say besides its tables. Absent counts as the last value.
 _MODEL = {
@@ -20,6 +22,8 @@ _MODEL = {
     "ignore_merges": (False, True, None),
 }
 _BYTES = {"type": ("ByteLevel",), "add_prefix_space": (False,)}
+_FORMS = {name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")} | {"Lowercase": "lowercase"}
+_PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # BERT's: all ASCII that is neither letter, number nor space as well
 _FLAGS = ("lstrip", "rstrip", "single_word")
 
 
@@ -49,9 +53,8 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
     model = content.get("model")
     if "model" not in content:
         raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
-    if content.get("normalizer") is not None:
-        raise ValueError(f"{path}: expected no normalizer, got {_kind(content['normalizer'])}")
-    pattern = _pattern(path, content.get("pre_tokenizer"))
+    steps = [_form(path, part) for part in _flat(content.get("normalizer"), "normalizers")]
+    pattern, prefixed = _cuts(path, _flat(content.get("pre_tokenizer"), "pretokenizers"))
     _expect(path, "model", model, _MODEL)
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict) or "merges" not in model:
         raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
@@ -67,29 +70,49 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
         "vocabulary": vocabulary,
         "merges": _merges(path, model["merges"]),
         "pattern": pattern,
+        "steps": steps,
+        "add_prefix_space": prefixed,
         "special": special,
         "ignore_merges": bool(model.get("ignore_merges")),
         **{flag: frozenset(one["content"] for one in added if one.get(flag)) for flag in _FLAGS},
     }
 
 
-def _pattern(path: Path, cutter: Any) -> str:
-    """`ByteLevel` cuts as GPT-2 does, or not at all; or a `Split` before it does."""
-    steps = cutter.get("pretokenizers") if _kind(cutter) == "Sequence" else [cutter]
-    if not isinstance(steps, list) or not 1 <= len(steps) <= 2:
-        raise ValueError(f"{path}: expected pre_tokenizer to be ByteLevel, or Split and ByteLevel, got {_kind(cutter)}")
-    if len(steps) == 1:
-        _expect(path, "pre_tokenizer", steps[0], _BYTES)
-        return "gpt2" if steps[0].get("use_regex", True) else r"(?s).+"
-    split, last = steps
-    _expect(path, "pre_tokenizer", last, _BYTES | {"use_regex": (False,)})
-    wanted = split.get("pattern") if _kind(split) == "Split" else None
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("Regex"), str):
-        raise ValueError(f"{path}: expected a Split at a Regex before ByteLevel, got {_kind(split)}")
+def _form(path: Path, part: Any) -> str:
+    if _kind(part) not in _FORMS:
+        raise ValueError(f"{path}: expected a normalizer of {', '.join(_FORMS)}, or none, got {_kind(part)}")
+    return _FORMS[_kind(part)]
+
+
+def _cuts(path: Path, parts: list[Any]) -> tuple[str | list[str], bool]:
+    """The expressions that cut one after the other, and whether a text gets a space in front. `ByteLevel` is the last
+    part: it cuts as GPT-2 does, or not at all."""
+    last = parts[-1] if parts else None
+    if _kind(last) != "ByteLevel":
+        raise ValueError(f"{path}: expected pre_tokenizer to end with ByteLevel, got {_kind(last)}")
+    found = [_expression(path, part) for part in parts[:-1]]
+    if found:
+        _expect(path, "pre_tokenizer", last, _BYTES)  # a space would come before every part
+    if last.get("use_regex", True):
+        found.append("gpt2")
+    return found[0] if len(found) == 1 else found, bool(last.get("add_prefix_space", True))
+
+
+def _expression(path: Path, part: Any) -> str:
+    """What a pre-tokenizer keeps together and apart from the rest."""
+    kind = _kind(part)
+    if kind == "Digits":
+        return r"\p{N}" if part.get("individual_digits") else r"\p{N}+"
+    if kind == "Punctuation" and part.get("behavior", "Isolated") in ("Isolated", "Contiguous"):
+        return _PUNCTUATION + ("+" if part.get("behavior") == "Contiguous" else "")
+    wanted = part.get("pattern") if kind == "Split" else None
+    text = next(iter(wanted.values()), None) if isinstance(wanted, dict) and len(wanted) == 1 else None
+    if not isinstance(text, str) or not wanted.keys() <= {"Regex", "String"}:
+        raise ValueError(f"{path}: expected Split, Digits or Punctuation before ByteLevel, got {kind}")
     # Whether matches are kept, or what is not between them is removed: the same for an expression that leaves nothing.
-    if (split.get("behavior"), bool(split.get("invert"))) not in (("Isolated", False), ("Removed", True)):
-        raise ValueError(f"{path}: expected the Split to keep its matches, got {split.get('behavior')!r}")
-    return wanted["Regex"]
+    if (part.get("behavior"), bool(part.get("invert"))) not in (("Isolated", False), ("Removed", True)):
+        raise ValueError(f"{path}: expected the Split to keep its matches, got {part.get('behavior')!r}")
+    return text if "Regex" in wanted else regex.escape(text)
 
 
 def _of_ranks(path: Path, letters: Mapping[int, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 
 def _merges(path: Path, lines: list) -> list[tuple[str, str]]:
@@ -26,6 +27,15 @@ def _expect(path: Path, name: str, found: object, wanted: dict[str, tuple]) -> N
 
 def _kind(found: object) -> str:
     return str(found.get("type")) if isinstance(found, dict) else repr(found)
+
+
+def _flat(part: Any, inner: str) -> list[Any]:
+    """The parts of a `Sequence`, also of one within; `inner` is what it calls them."""
+    if part is None:
+        return []
+    if _kind(part) == "Sequence":
+        return [small for one in part.get(inner) or [] for small in _flat(one, inner)]
+    return [part]
 
 
 def _text(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reference.tokenizers._files import _json_object, _kind, _merges
+from reference.tokenizers._files import _flat, _json_object, _kind, _merges
 from reference.tokenizers._sentencepiece import SPACE, PieceLike
 from reference.tokenizers._sentencepiece_rules import CompiledRules, Spaced
 
@@ -143,14 +143,6 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
         raise ValueError(f"{path}: expected spaces to be removed at both ends or none")
     fields["remove_extra_whitespaces"] = trimmed or (found["runs"] and "inner")
     return {**fields, "rules": rules, "steps": tuple(steps)}, found
-
-
-def _flat(part: Any, inner: str) -> list[Any]:
-    if part is None:
-        return []
-    if _kind(part) == "Sequence":
-        return [small for one in part.get(inner) or [] for small in _flat(one, inner)]
-    return [part]
 
 
 def _table(path: Path, content: Any) -> bytes | dict[str, str]:

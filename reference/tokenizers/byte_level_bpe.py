@@ -88,6 +88,7 @@ import regex
 from reference.tokenizers._byte_level_files import byte_level_fields
 from reference.tokenizers._cutting import any_of, chosen, tiles
 from reference.tokenizers._pair_counts import learn
+from reference.tokenizers.normalization import Span, normalization
 from reference.tokenizers.pre_tokenization import CUTS
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -114,19 +115,24 @@ class ByteLevelBPE:
 
     vocabulary: token -> id; it holds the 256 byte letters and the result of every merge. merges: lowest rank first.
     pattern: one of `CUTS` of pre_tokenization (gpt2, gpt4, gpt4o), or an expression: what it matches, and what it
-    leaves, are words. special: text -> id, of tokens outside of all merges; lstrip, rstrip: those that take the spaces
+    leaves, are words; of several each cuts what the one before has left. steps: those of `normalization`, before a text
+    is cut; add_prefix_space: a text that begins without a space gets one.
+
+    special: text -> id, of tokens outside of all merges; lstrip, rstrip: those that take the spaces
     before or after them along; single_word: those that count only where no word goes on. ignore_merges: a word that is
     a token needs no merges.
     """
 
     vocabulary: Mapping[str, int]
     merges: Sequence[tuple[str, str]]
-    pattern: str = "gpt2"
+    pattern: str | Sequence[str] = "gpt2"
     special: Mapping[str, int] = field(default_factory=dict)
     lstrip: Collection[str] = ()
     rstrip: Collection[str] = ()
     single_word: Collection[str] = ()
     ignore_merges: bool = False
+    steps: Sequence[Any] = ()
+    add_prefix_space: bool = False
 
     def __post_init__(self) -> None:
         _check(self)
@@ -150,8 +156,24 @@ class ByteLevelBPE:
 
     @cached_property
     def _words(self) -> Callable[[str], list[str]]:
-        expression = regex.compile(CUTS.get(self.pattern, self.pattern))
-        return lambda text: tiles(expression, text)
+        expressions = [regex.compile(CUTS.get(pattern, pattern)) for pattern in _each(self.pattern)]
+
+        def cut(text: str) -> list[str]:
+            words = [text] if text else []
+            for expression in expressions:
+                words = [word for piece in words for word in tiles(expression, piece)]
+            return words
+
+        return cut
+
+    def _read(self, text: str) -> tuple[str, Sequence[Span]]:
+        """A text as it is cut: normalized, and with a space in front; and of what in it each character is made."""
+        places: Sequence[Span] = [(at, at + 1) for at in range(len(text))]
+        if self.steps:
+            text, places = normalization(text, steps=self.steps)
+        if self.add_prefix_space and text and not text.startswith(" "):
+            text, places = f" {text}", [places[0], *places]
+        return text, places
 
     def encode(self, text: str, *, allowed_special: Texts = "all", disallowed_special: Texts = ()) -> list[int]:
         """The ids of a text; merges never cross the ends of words, nor special tokens.
@@ -162,7 +184,7 @@ class ByteLevelBPE:
         ids: list[int] = []
         for begin, end, token in self._parts(text, allowed_special, disallowed_special):
             if token is None:
-                ids += [id for word in self._words(text[begin:end]) for id in self._ids(word)]
+                ids += [id for word in self._words(self._read(text[begin:end])[0]) for id in self._ids(word)]
             else:
                 ids.append(self.special[token])
         return ids
@@ -174,11 +196,12 @@ class ByteLevelBPE:
             if token is not None:
                 rows.append((self.special[token], token, (begin, end)))
                 continue
-            places = [at for at in range(begin, end) for _ in text[at].encode()]
+            read, spans = self._read(text[begin:end])
+            places = [span for character, span in zip(read, spans, strict=True) for _ in character.encode()]
             first = 0
-            for id in (id for word in self._words(text[begin:end]) for id in self._ids(word)):
+            for id in (id for word in self._words(read) for id in self._ids(word)):
                 last = first + len(self._tokens[id])
-                rows.append((id, self._tokens[id], (places[first], places[last - 1] + 1)))
+                rows.append((id, self._tokens[id], (begin + places[first][0], begin + places[last - 1][1])))
                 first = last
         return Encoding([id for id, _, _ in rows], [token for _, token, _ in rows], [place for _, _, place in rows])
 
@@ -246,7 +269,7 @@ class ByteLevelBPE:
         return tuple(self.vocabulary[part] for part in parts if part)
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int, *, pattern: str = "gpt2") -> ByteLevelBPE:
+    def train(cls, texts: Iterable[str], size: int, *, pattern: str | Sequence[str] = "gpt2") -> ByteLevelBPE:
         """Learn a vocabulary of at most `size` tokens: the byte letters by code point, then what merges make, in order.
 
         Raises ValueError for a size under 256, which leaves no room for the bytes.
@@ -272,6 +295,10 @@ class ByteLevelBPE:
         return cls(**byte_level_fields(path, merges, LETTERS, **options))
 
 
+def _each(pattern: str | Sequence[str]) -> Sequence[str]:
+    return [pattern] if isinstance(pattern, str) else pattern
+
+
 def _check(own: ByteLevelBPE) -> None:
     vocabulary, special = own.vocabulary, own.special
     if not all(isinstance(token, str) and type(id) is int for token, id in [*vocabulary.items(), *special.items()]):
@@ -293,7 +320,9 @@ def _check(own: ByteLevelBPE) -> None:
             raise ValueError(f"merges: expected two tokens whose concatenation is a token too, got {pair!r}")
     if again := [pair for pair, number in Counter(map(tuple, own.merges)).items() if number > 1]:
         raise ValueError(f"merges: expected every pair once, {again[0]!r} comes again")
-    try:
-        regex.compile(CUTS.get(own.pattern, own.pattern))
-    except regex.error as error:
-        raise ValueError(f"pattern: expected one of {', '.join(CUTS)}, or an expression, got {error}") from error
+    normalization("", steps=own.steps)  # raises for others than there are
+    for pattern in _each(own.pattern):
+        try:
+            regex.compile(CUTS.get(pattern, pattern))
+        except regex.error as error:
+            raise ValueError(f"pattern: expected one of {', '.join(CUTS)}, or an expression, got {error}") from error
