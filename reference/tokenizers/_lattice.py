@@ -29,12 +29,22 @@ def cuts(
         yield found if found and found[0][0] == start + 1 else [*found, (start + 1, *unknown)]
 
 
-def best(edges: Iterable[Sequence[Edge]], size: int, rounded: Callable[[float], float]) -> Path:
-    """Viterbi's path. Of equal paths to one place the one found first stays: that with the longest last piece."""
+def best(
+    edges: Iterable[Sequence[Edge]], size: int, rounded: Callable[[float], float], limit: float = math.inf
+) -> Path:
+    """Viterbi's path. Of equal paths to one place the one found first stays: that with the longest last piece.
+
+    Where a sum is beyond the limit, all that are still open begin anew from it, so that few digits are enough for them.
+    """
     scores, arrivals = [0.0] + [-math.inf] * size, [(-1, -1)] * (size + 1)
+    furthest = 0
     for start, leaving in enumerate(edges):
+        if abs(scores[start]) > limit:
+            open_ = slice(start, furthest + 1)
+            scores[open_] = [rounded(score - scores[start]) for score in scores[open_]]
         here = scores[start]
         for end, id, score in leaving:
+            furthest = max(furthest, end)
             total = rounded(here + score)
             if arrivals[end][0] < 0 or total > scores[end]:
                 scores[end], arrivals[end] = total, (start, id)

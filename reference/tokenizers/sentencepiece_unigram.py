@@ -58,7 +58,8 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
   no ids. Only without all three of them do all texts come back.
 - Unknown neighbours are one id; with byte fallback each is its UTF-8 bytes instead, found only after the best path is.
 - Of equal cuts the one whose last piece is the longest wins, place by place. SentencePiece adds up in float32,
-  `tokenizers` in float64: where floats round, ties differ (`precision`).
+  `tokenizers` in float64: where floats round, ties differ (`precision`). Since 0.2.3 a sum beyond 100,000 begins anew,
+  so that float32 can tell the cuts of a long text apart; before, those of a few hundred kilobytes were cut by chance.
 - A user-defined symbol is rather good than certain: its score is close to 0, but pieces that contain it, or scores
   above 0, can beat it. Before SentencePiece 0.2.3 it had the length times the best score, less 0.1.
 - `<s>` in a text is three characters. `tokenizers`, which has no kinds, would find a piece.
@@ -70,7 +71,7 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -83,6 +84,7 @@ from reference.tokenizers._sentencepiece import SPACE, Normalized, PieceLike, Tr
 from reference.tokenizers._sentencepiece_files import piece_fields
 
 PENALTY = 10.0
+LIMIT = 100_000.0  # SentencePiece 0.2.3
 
 
 @dataclass(frozen=True)
@@ -143,17 +145,18 @@ class SentencepieceUnigram(PieceModel):
         """Learn at most `size` pieces: `<unk>`, `<s>`, `</s>`, then all characters and what pays best, by score.
 
         seeds: how many pieces to begin with, of at most `longest` characters; rounds: of EM before each pruning, which
-        leaves the share `shrink`. Raises ValueError for a size that the characters do not fit into.
+        leaves the share `shrink`. Raises ValueError for a size that the characters do not fit into, and for no texts.
         """
         bare = cls([*SPECIAL, (SPACE, 0.0, "normal")])
         words = bare._words(texts)
-        least = len(SPECIAL) + max(1, len(set().union(*words)))
+        if not words:
+            raise ValueError("train expects texts to learn from, got none that is not blank")
+        least = len(SPECIAL) + len(set().union(*words))
         if size < least:
             raise ValueError(f"train expects a size of at least {least}, for all characters of the texts, got {size}")
         room = size - len(SPECIAL)
         learnt = _unigram_training.learnt(words, room, seeds=seeds, longest=longest, rounds=rounds, shrink=shrink)
-        scores = learnt or {SPACE: 0.0}
-        return cls([*SPECIAL, *_normal({piece: single(score) for piece, score in scores.items()})])
+        return cls([*SPECIAL, *_normal({piece: single(score) for piece, score in learnt.items()})])
 
     @classmethod
     def from_file(cls, path: str | Path) -> SentencepieceUnigram:
@@ -164,8 +167,9 @@ class SentencepieceUnigram(PieceModel):
         return cls(**piece_fields(path, "Unigram"), precision="double")
 
     def _path(self, text: str) -> _lattice.Path:
-        rounded: Callable[[float], float] = single if self.precision == "single" else float
-        return _lattice.best(self._edges(text), len(text), rounded)
+        if self.precision == "single":
+            return _lattice.best(self._edges(text), len(text), single, LIMIT)
+        return _lattice.best(self._edges(text), len(text), float)
 
     def _ids(self, normalized: Normalized, path: _lattice.Path) -> list[int]:
         return [id for id, _ in self._named(normalized, path)]

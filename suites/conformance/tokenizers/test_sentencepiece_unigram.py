@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.pieces import BARE, DECODED, SPACED, TO_DECODE, Table, built, table
+from fixtures.strategies.pieces import BARE, DECODED, SPACED, TO_DECODE, Table, built, table, tables
+from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,46 @@ def test_sums_are_rounded(implementation, precision: str, found: list[str]):
         judge.exact(built(implementation, own, precision=name, **BARE).encode("aaaaa"), own.ids(*found), "ids")
 
 
+ONCE = -7.8410137
+"""A score that is another number where it is rounded only after 10 was taken off."""
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        (table(a=-7.1, b=-6.2, ab=-13.300000190734863), ["a", "b"]),
+        (table(a=-9.1, b=-7.8, ab=-16.900001525878906), ["ab"]),
+        (table(xa=ONCE, bc=ONCE, abcd=-2.6, d=-4.75898551940918), ["xa", "bc", "d"]),
+    ],
+    ids=["parts", "whole", "unknown"],
+)
+def test_scores_are_rounded_before_they_add_up(implementation, own: Table, found: list[str]):
+    """A `.model` holds scores in float32, and ties are those of its scores. Source: sentencepiece_model.proto."""
+    judge.exact(built(implementation, own, precision="single", **BARE).encode("".join(found)), own.ids(*found), "ids")
+
+
+@given(own=tables(st.floats(-4000, -1000, width=32), alphabets=("ab", "ab▁")), data=st.data())
+def test_sums_beyond_a_limit_begin_anew(implementation, own: Table, data):
+    """Beyond 100,000 float32 has few digits left for what comes next; so sums begin anew there. Source: 0.2.3."""
+    text = data.draw(st.text("ab ", min_size=100, max_size=200), label="text")
+    truth = SentencepieceUnigram(own.pieces, own.byte_fallback, **BARE)
+    judge.exact(built(implementation, own, precision="single", **BARE).encode(text), truth.encode(text), "ids")
+
+
+@pytest.mark.parametrize(("score", "found"), [(-100_000.0, ["a", "bc"]), (-100_001.0, ["a", "b", "c"])])
+def test_sums_begin_anew_beyond_the_limit_only(implementation, score: float, found: list[str]):
+    """At 100,000 a sum goes on, and its digits hide three thousandths; beyond it they count."""
+    own = table(a=score, b=-1.0, c=-1.0, bc=-2.003)
+    judge.exact(built(implementation, own, precision="single", **BARE).encode("abc"), own.ids(*found), "ids")
+
+
+def test_sums_far_beyond_the_limit_tell_cuts_apart(implementation):
+    """A thousandth decides, also after ten thousand pieces, where float32 would count by eighths."""
+    own = table(a=-200.0, b=-1.0, c=-1.0, bc=-1.999)
+    tokenizer = built(implementation, own, precision="single", **BARE)
+    judge.exact(tokenizer.encode("a" * 10_000 + "bc"), own.ids(*"a" * 10_000, "bc"), "ids")
+
+
 @pytest.mark.parametrize(
     ("last", "found"), [(-3.5, ["xa", "bc", "d"]), (-4.5, ["<unk>", "abcd"])], ids=["less", "more"]
 )
@@ -54,6 +97,14 @@ def test_an_unknown_character_costs_ten_more_than_the_worst_piece(implementation
     """`x` is unknown, at -7 - 10, only if known pieces cost more. Source: kUnkPenalty of unigram_model.cc."""
     own = table(xa=-7.0, bc=-7.0, d=last, abcd=-1.0)
     judge.exact(built(implementation, own, **BARE).encode("xabcd"), own.ids(*found), "ids")
+
+
+@pytest.mark.parametrize("kind", ["control", "unused", "user-defined"])
+def test_the_worst_piece_is_a_normal_one(implementation, kind: str):
+    """Scores of other pieces say nothing of what is unknown."""
+    own = table(xa=-7.0, bc=-7.0, d=-4.5, abcd=-1.0)
+    own = Table((*own.own, ("<e>", -90.0, "".join([*kind]))))  # kinds are compared by value
+    judge.exact(built(implementation, own, **BARE).encode("xabcd"), own.ids("<unk>", "abcd"), "ids")
 
 
 def test_unknown_neighbours_are_one(implementation):
@@ -107,6 +158,8 @@ def test_a_longer_symbol_is_better(implementation):
     """A symbol of n characters has the score 0.1 (n - 1), whatever its table says. Source: SentencePiece 0.2.3."""
     own = Table((*table("a", "b", "c", "d").own, ("ab", 0.0, "user-defined"), ("bcd", -70.0, "user-defined")))
     judge.exact(built(implementation, own, **BARE).encode("abcd"), own.ids("a", "bcd"), "ids")
+    own = Table((("a", 0.1, "normal"), ("b", 0.1, "normal"), ("ab", 0.0, "user-defined")))
+    judge.exact(built(implementation, own, **BARE).encode("ab"), own.ids("a", "b"), "ids")
     own = Table((("a", -0.03125, "normal"), ("b", -0.03125, "normal"), ("ab", 0.0, "user-defined")))
     judge.exact(built(implementation, own, **BARE).encode("ab"), own.ids("ab"), "ids")
 

@@ -98,10 +98,25 @@ def test_no_piece_crosses_a_space(implementation):
 
 
 def test_long_pieces_are_not_learnt(implementation):
-    """No piece has more than 16 characters."""
+    """No piece has more than 16 characters, however often it comes."""
     corpus = ["internationalization of internationalizations"] * 20 + ["a b c d e f g h"] * 2
     pieces = normal(implementation.train(corpus, 60))
     judge.exact([piece for piece in pieces if len(piece) > 16], [], "long pieces")
+
+
+def test_pieces_of_sixteen_characters_are_learnt(implementation):
+    """A word of 16 characters, its space among them, is learnt whole: nobody stops at 15."""
+    corpus = ["abcdefghijklmno"] * 20 + ["abcdefghijklmnop"] * 20
+    judge.exact(max(map(len, normal(implementation.train(corpus, 24)))), 16, "length of the longest piece")
+
+
+NOTHING: dict[str, list[str]] = {"no texts": [], "blank texts": ["", "  "]}
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_nothing_to_learn_from_is_rejected(implementation, what: str):
+    """Of no text at all nothing is learnt: that raises."""
+    judge.rejects(implementation.train, NOTHING[what], 9)
 
 
 def test_learns_the_same_again(implementation):
@@ -138,6 +153,13 @@ def test_expected_counts_are_those_of_all_cuts(implementation, own: Table, data)
     own = with_letters(own, {*"abc▁"})
     words = data.draw(st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=3), label="words")
     check_expectation(implementation, own, words)
+
+
+def test_expected_counts_are_of_normal_pieces(implementation):
+    """A symbol that somebody has defined is not learnt: nothing is expected of it."""
+    own = Table((*table("▁", "a", "b").own, *(("ab", -0.5, "".join([*kind])) for kind in ("user-defined",))))
+    _, expected = implementation(own.pieces).expectation(["ab"])
+    judge.exact({piece: number for piece, number in expected.items() if number}, dict.fromkeys("▁ab", 1.0), "expected")
 
 
 def test_expected_counts_of_a_small_text(implementation):
