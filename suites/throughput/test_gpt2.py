@@ -1,17 +1,18 @@
-"""GPT-2: how many tokens a second are read (prefill) and written (decode).
+"""GPT-2: how many tokens a second are read (prefill) and written (decode, generate).
 
 Prefill is one call with a whole prompt and an empty cache. Decode is greedy, one token a call with the cache; its rate
 is the reciprocal of the slope of time over the number of tokens written, so the prompt before them does not count.
-Prompts are drawn anew for every call. Weights are random, from a seed, every parameter of them.
+`generate` is the same by an implementation's own loop, where it has one: transformers' `generate`, with what it checks
+and prepares at every token. Prompts are drawn anew for every call. Weights are random, from a seed, every parameter of them.
 
 An implementation that takes the state dict apart at every call is timed with that; to do so once, it may offer an
-attribute `prepare(weights, *, heads, epsilon)` that returns a function of `(input_ids, *, cache)`.
+attribute `prepare(weights, *, heads, epsilon)` that returns a function of `(input_ids, *, cache)`; if that has an
+attribute `generate(input_ids, tokens)`, which returns the whole text and the logits of each new token, it is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from fixtures.strategies.weights import Gpt2
     from fixtures.subject import Subject
-    from fixtures.throughput import Outcome
+    from fixtures.throughput import Contest, Outcome
     from fixtures.timing import Work
     from fixtures.trials import Case
 
@@ -39,7 +40,8 @@ Prompt = Callable[[int], "Tensor"]
 
 @dataclass(frozen=True)
 class Witness:
-    """Tokens that went in, in order, and the logits that came out: what the reference is asked about afterwards."""
+    """Tokens that went in, in order, and the logits that came out, of all of them or of the last ones: what the reference
+    is asked about afterwards."""
 
     ids: list[Tensor]
     logits: list[Tensor]
@@ -74,9 +76,19 @@ def decode(f: Model, prompt: Prompt, size: int) -> Witness:
     return witness
 
 
+def generate(f: Model, prompt: Prompt, size: int) -> Witness:
+    """As `decode`, by a loop of its own if it has one. The logits of the last token are computed by both."""
+    own = getattr(f, "generate", None)
+    if own is None:
+        return decode(f, prompt, size)
+    text, logits = own(prompt(16), size + 1)
+    return Witness([text[:, :-1]], [logits])
+
+
 TASKS = (
     Task("prefill", prefill, (128,), BATCH, {"prompt_tokens": 128}),
     Task("decode", decode, (2, 8, 16), 1, {"prompt_tokens": 16, "written_tokens": 16}),
+    Task("generate", generate, (2, 8, 16), 1, {"prompt_tokens": 16, "written_tokens": 16}),
 )
 
 
@@ -123,61 +135,53 @@ def test_throughput(
     import torch
 
     from fixtures import judge
+    from fixtures.contests import held
     from fixtures.subject import Subject
-    from fixtures.throughput import SECONDS, contest, haste
-    from fixtures.trials import in_flight, struck, teller
+    from fixtures.throughput import SECONDS, haste
 
-    config, device, own = request.config, devices.selected(request.config), concept(CONCEPT)
-    recorded, out = struck(config, CONCEPT)
-    subjects = [Subject(own, i, dtype, device) for i in for_concept(CONCEPT, config) if i.name not in out]
+    device, own = devices.selected(request.config), concept(CONCEPT)
 
     def certify(subject: Subject, witness: Witness) -> None:
         """What was timed goes before the judge as if it had just been called on all its tokens at once."""
         ids, logits = torch.cat(witness.ids, 1), torch.cat(witness.logits, 1)
-        replay = replace(subject.implementation, load=lambda: lambda weights, input_ids, **scalars: logits)
-        judge.agree(Subject(own, replay, dtype, device, subject.tally), model.weights, ids, **model.scalars)
-
-    def within(subject: Subject) -> AbstractContextManager[None]:
-        """Should it end the process, its name is on record."""
-        if not subject.implementation.users:
-            return nullcontext()
-        return in_flight(request, _facts(request, subject.implementation, model, task, dtype))
+        begin = ids.shape[1] - logits.shape[1]
+        whole = torch.nn.functional.pad(logits, (0, 0, begin, 0))
+        replay = replace(subject.implementation, load=lambda: lambda weights, input_ids, **scalars: whole)
+        again = Subject(own, replay, dtype, device, subject.tally)
+        if begin:
+            right = own.load()(model.weights, ids, **model.scalars)[:, begin:]
+            judge.holds(again, lambda f: (f(model.weights, ids, **model.scalars)[:, begin:], right))
+        else:
+            judge.agree(again, model.weights, ids, **model.scalars)
 
     with torch.no_grad():
-        result = contest(
-            subjects,
-            lambda subject: _work(subject, model, task),
-            certify,
+        held(
+            request,
+            record,
+            CONCEPT,
+            subject=lambda implementation: Subject(own, implementation, dtype, device),
+            work=lambda subject: _work(subject, model, task),
+            certify=certify,
+            facts=lambda implementation: _facts(request, implementation, model, task, dtype),
+            rows=_rows,
             device=device,
             sizes=task.sizes,
             tokens=task.tokens,
-            seconds=SECONDS * haste(config, device),
-            within=within,
-            say=teller(config),
+            seconds=SECONDS * haste(request.config, device),
         )
-    outcomes = result.outcomes | out
-    for implementation in for_concept(CONCEPT, config):
-        if (implementation.name, task.metric, dtype) in recorded:
-            continue
-        outcome: Outcome = outcomes[implementation.name]
-        row = _facts(request, implementation, model, task, dtype) | dict(
-            verdict=outcome.verdict,
-            message="; ".join(filter(None, [outcome.message, *result.notes])) or None,
-            noise=outcome.noise,
-            contended=result.contended,
-        )
-        for metric, unit, figure in (
-            (task.metric, "tokens/s", outcome.rate),
-            (f"{task.metric} ratio", f"x {result.baseline}", outcome.ratio),
-        ):
-            if figure is not None:
-                measured = {"value": figure.median, "low": figure.low, "high": figure.high, "n": figure.n}
-                record(**row | {"metric": metric, "unit": unit} | measured)
-            elif metric == task.metric:
-                record(**row)
-    bad = {name: o for name, o in outcomes.items() if o.verdict not in ("pass", "unsupported", "inconclusive")}
-    if bad:
-        pytest.fail("\n".join(f"{name}: {o.verdict}: {o.message}" for name, o in bad.items()), pytrace=False)
+
+
+def _rows(facts: dict[str, Any], result: Contest, outcome: Outcome) -> list[dict[str, Any]]:
+    """The rate and its ratio to the baseline's; one line without figures if there is none."""
+    from fixtures.contests import measured
+
+    if outcome.rate is None:
+        return [facts]
+    rows = [facts | measured(outcome.rate)]
+    if outcome.ratio is not None:
+        ratio = {"metric": f"{facts['metric']} ratio", "unit": f"x {result.baseline}"}
+        rows.append(facts | ratio | measured(outcome.ratio))
+    return rows
 
 
 def _dtypes(config: pytest.Config) -> list[str]:

@@ -13,9 +13,8 @@ for WordPiece nor for marked characters, of which `tokenizers` learns something 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,6 @@ from fixtures.recipes import RECIPES, VOCABULARY, Encode, Recipe, text_of
 
 if TYPE_CHECKING:
     from fixtures.subject import Subject
-    from fixtures.throughput import Contest, Outcome
     from fixtures.timing import Work
     from fixtures.trials import Case
 
@@ -102,45 +100,30 @@ def test_users_implementation_returns(
 def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None], identifier: str, task: Task) -> None:
     """Megabytes a second and growth of all implementations, in one contest; whoever is wrong gets no figure."""
     from fixtures import judge
-    from fixtures.throughput import contest, haste
-    from fixtures.trials import in_flight, struck, teller
+    from fixtures.contests import held, over_lengths
+    from fixtures.throughput import haste
 
-    config = request.config
-    recorded, out = struck(config, identifier)
-    part = haste(config, "cpu")
-    everyone = for_concept(identifier, config)
+    part = haste(request.config, "cpu")
 
     def certify(subject: Subject, witness: Witness) -> None:
         read = RECIPES[identifier].read(task.learns)
         judge.exact(read(witness.result), truth(identifier, task, witness.length, witness.number), "result")
 
-    def within(subject: Subject) -> AbstractContextManager[None]:
-        """Should it end the process, its name is on record."""
-        if not subject.implementation.users:
-            return nullcontext()
-        return in_flight(request, _facts(request, subject.implementation, task))
-
-    result = contest(
-        [_subject(i) for i in everyone if i.name not in out],
-        lambda subject: _work(subject, task),
-        certify,
+    held(
+        request,
+        record,
+        identifier,
+        subject=_subject,
+        work=lambda subject: _work(subject, task),
+        certify=certify,
+        facts=lambda implementation: _facts(request, implementation, task),
+        rows=partial(over_lengths, lengths=task.lengths, setting="bytes", units=1e-6),
         device="cpu",
         sizes=task.lengths,
         baseline="tokenizers",
         seconds=task.seconds * part,
         rounds=max(1, round(ROUNDS * part)),
-        within=within,
-        say=teller(config),
     )
-    outcomes = result.outcomes | out
-    for implementation in everyone:
-        if (implementation.name, task.metric, None) not in recorded:
-            facts = _facts(request, implementation, task)
-            for row in _rows(facts, task, result, outcomes[implementation.name]):
-                record(**row)
-    bad = {name: o for name, o in outcomes.items() if o.verdict not in ("pass", "unsupported", "inconclusive")}
-    if bad:
-        pytest.fail("\n".join(f"{name}: {o.verdict}: {o.message}" for name, o in bad.items()), pytrace=False)
 
 
 @cache
@@ -171,34 +154,6 @@ def _work(subject: Subject, task: Task) -> Work:
         return Witness(length, number, call(text_of(task.input, length, number)))
 
     return work
-
-
-def _rows(facts: dict[str, Any], task: Task, result: Contest, outcome: Outcome) -> list[dict[str, Any]]:
-    """A record of the speed, of its ratio, of the growth, and of the time at each length; one line if there is none."""
-    message = "; ".join(filter(None, [outcome.message, *result.notes])) or None
-    facts = facts | dict(verdict=outcome.verdict, message=message, contended=result.contended)
-    name, race = facts["implementation"], result.race
-    if outcome.rate is None or race is None:
-        return [facts]
-    longest, settings = max(task.lengths), facts["settings"]
-    span = settings | {"bytes": f"{min(task.lengths):,} to {longest:,}"}
-    ratio = race.ratio(name, result.baseline, longest) if outcome.ratio and result.baseline else None
-    figures = [
-        (task.metric, "MB/s", race.seconds(name, longest).per_second(longest / 1e6), settings, "higher"),
-        (f"{task.metric} ratio", f"x {result.baseline}", ratio, settings, "higher"),
-        (f"{task.metric} growth", "exponent", race.growth(name), span, "lower"),
-        *(
-            (f"{task.metric} time", "s", race.seconds(name, length), settings | {"bytes": length}, "lower")
-            for length in task.lengths
-        ),
-    ]
-    return [
-        facts
-        | dict(metric=metric, unit=unit, settings=where, better=better)
-        | dict(value=figure.median, low=figure.low, high=figure.high, n=figure.n)
-        for metric, unit, figure, where, better in figures
-        if figure is not None
-    ]
 
 
 def _subject(implementation: Implementation) -> Subject:
