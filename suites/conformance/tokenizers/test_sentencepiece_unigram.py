@@ -65,7 +65,21 @@ ONCE = -7.8410137
 )
 def test_scores_are_rounded_before_they_add_up(implementation, own: Table, found: list[str]):
     """A `.model` holds scores in float32, and ties are those of its scores. Source: sentencepiece_model.proto."""
-    judge.exact(built(implementation, own, precision="single", **BARE).encode("".join(found)), own.ids(*found), "ids")
+    tokenizer = built(implementation, own, precision="".join([*"single"]), **BARE)
+    judge.exact(tokenizer.encode("".join(found)), own.ids(*found), "ids")
+
+
+@pytest.mark.parametrize(
+    ("own", "text", "found"),
+    [
+        (table(a=-0.1, b=-0.2, ab=-0.3), "ab", ["ab"]),
+        (table(xa=-7.1, bc=-7.1, abcd=-1.0, d=-3.9000001), "xabcd", ["<unk>", "abcd"]),
+    ],
+    ids=["whole", "unknown"],
+)
+def test_scores_of_double_precision_stay(implementation, own: Table, text: str, found: list[str]):
+    """Where sums are in float64, so are the scores. Source: model.rs."""
+    judge.exact(built(implementation, own, precision="double", **BARE).encode(text), own.ids(*found), "ids")
 
 
 @given(own=tables(st.floats(-4000, -1000, width=32), alphabets=("ab", "ab▁")), data=st.data())
@@ -90,20 +104,24 @@ def test_sums_far_beyond_the_limit_tell_cuts_apart(implementation):
     judge.exact(tokenizer.encode("a" * 10_000 + "bc"), own.ids(*"a" * 10_000, "bc"), "ids")
 
 
+def named_anew(own: Table) -> Table:
+    """The same table with kinds that are other strings: they are compared by value."""
+    return Table(tuple((text, score, "".join([*kind])) for text, score, kind in own.own))
+
+
 @pytest.mark.parametrize(
     ("last", "found"), [(-3.5, ["xa", "bc", "d"]), (-4.5, ["<unk>", "abcd"])], ids=["less", "more"]
 )
 def test_an_unknown_character_costs_ten_more_than_the_worst_piece(implementation, last: float, found: list[str]):
     """`x` is unknown, at -7 - 10, only if known pieces cost more. Source: kUnkPenalty of unigram_model.cc."""
-    own = table(xa=-7.0, bc=-7.0, d=last, abcd=-1.0)
+    own = named_anew(table(xa=-7.0, bc=-7.0, d=last, abcd=-1.0))
     judge.exact(built(implementation, own, **BARE).encode("xabcd"), own.ids(*found), "ids")
 
 
 @pytest.mark.parametrize("kind", ["control", "unused", "user-defined"])
 def test_the_worst_piece_is_a_normal_one(implementation, kind: str):
     """Scores of other pieces say nothing of what is unknown."""
-    own = table(xa=-7.0, bc=-7.0, d=-4.5, abcd=-1.0)
-    own = Table((*own.own, ("<e>", -90.0, "".join([*kind]))))  # kinds are compared by value
+    own = named_anew(Table((*table(xa=-7.0, bc=-7.0, d=-4.5, abcd=-1.0).own, ("<e>", -90.0, kind))))
     judge.exact(built(implementation, own, **BARE).encode("xabcd"), own.ids("<unk>", "abcd"), "ids")
 
 
