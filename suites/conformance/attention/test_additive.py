@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import gradients_by_layout
 from fixtures.strategies.alignments import A_FEW, Alignment, alignments
 from fixtures.strategies.layouts import LAYOUTS
 from fixtures.subject import Subject as Implementation
@@ -172,6 +173,16 @@ def test_memory_layout_does_not_matter(implementation: Implementation, layout: s
     inputs = [LAYOUTS[layout](x) for x in (*own.inputs, own.query_weight, own.key_weight)]
     judge.agree(implementation, *inputs, own.score_weight)
     judge.agree_gradients(implementation, *inputs, own.score_weight)
+
+
+@A_FEW
+@given(own=alignments())
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, own: Alignment) -> None:
+    """What comes from above may lie in memory in any way: gradients are the same."""
+    judge.holds(
+        implementation,
+        lambda f: gradients_by_layout(lambda value: f(own.query, own.key, value, *own.network)[0], own.value),
+    )
 
 
 @pytest.mark.parametrize("what", ["t", "s", "a", "v"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import gradients_by_layout
 from fixtures.strategies.alignments import A_FEW, SCORES, Alignment, alignments
 from fixtures.strategies.layouts import LAYOUTS
 from fixtures.subject import Subject as Implementation
@@ -201,6 +202,16 @@ def test_memory_layout_does_not_matter(implementation: Implementation, score: st
     """Transposed, gapped and fused inputs give what contiguous ones give."""
     inputs = [LAYOUTS[layout](x) for x in own.inputs]
     judge.agree(implementation, *inputs, **own.options(score))
+
+
+@A_FEW
+@given(own=alignments(square=True))
+def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, own: Alignment) -> None:
+    """What comes from above may lie in memory in any way: gradients are the same."""
+    judge.holds(
+        implementation,
+        lambda f: gradients_by_layout(lambda value: f(own.query, own.key, value, score="dot")[0], own.value),
+    )
 
 
 @each
