@@ -1,0 +1,93 @@
+"""Laws of Llama: decoding with a cache."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.llama_inputs import chunks, inputs, large, left_padded
+from fixtures.strategies.rotary import A_FEW, scalings
+from fixtures.strategies.token_ids import row_lengths
+
+
+@given(drawn=inputs(), data=st.data())
+def test_cached_decoding_agrees(implementation, drawn, data):
+    """Pit: a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
+    model, ids = drawn
+    judge.holds(implementation, in_chunks(model, ids, data.draw(chunks(ids.shape[1]))))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), kind=st.sampled_from(["linear", "llama3", "yarn"]), data=st.data())
+def test_cached_decoding_agrees_under_scaling(implementation, drawn, kind, data):
+    """Where speeds do not depend on the length of the text, scaled ones do not either."""
+    model, ids = drawn
+    scaling = data.draw(scalings(kind, model.d_head))
+    judge.holds(implementation, in_chunks(model, ids, data.draw(chunks(ids.shape[1])), scaling=scaling))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_new_positions_have_hidden_states(implementation, drawn, data):
+    """With a cache, hidden states are those of the new positions."""
+    model, ids = drawn
+    judge.holds(implementation, in_chunks(model, ids, data.draw(chunks(ids.shape[1])), axis=2, returns="hidden_states"))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_new_positions_attend_to_the_past(implementation, drawn, data):
+    """With a cache, the rows of attention are new positions, the columns all so far."""
+    model, ids = drawn
+    read = data.draw(st.integers(1, ids.shape[1] - 1), label="tokens read at once")
+
+    def experiment(f):
+        cache: list = []
+        f(model.weights, ids[:, :read], cache=cache, **model.scalars)
+        new = f(model.weights, ids[:, read:], cache=cache, returns="attentions", **model.scalars)
+        return new, f(model.weights, ids, returns="attentions", **model.scalars)[..., read:, :]
+
+    judge.holds(implementation, experiment)
+
+
+def test_decoding_goes_on_after_a_long_past(implementation):
+    """A past of a thousand tokens is remembered from the first to the last."""
+    model, ids = large("text")
+    judge.holds(implementation, in_chunks(model, ids, [ids.shape[1] - 5, 1, 3, 1]))
+
+
+def in_chunks(model, ids, sizes, axis=1, **options):
+    """The experiment that reads a text in pieces, its past in the cache, and in one pass."""
+
+    def experiment(f):
+        cache: list = []
+        scalars = model.scalars | options
+        pieces = [f(model.weights, piece, cache=cache, **scalars) for piece in ids.split(sizes, dim=1)]
+        return torch.cat(pieces, dim=axis), f(model.weights, ids, **scalars)
+
+    return experiment
+
+
+@given(drawn=inputs(at_least=2), counted=st.booleans(), data=st.data())
+def test_cached_decoding_of_a_left_padded_batch(implementation, drawn, counted, data):
+    """Pit: with a cache the mask covers past and new columns, and a padded text goes on as alone, with positions or without."""
+    model, ids = drawn
+    tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
+    mask, positions = left_padded(tokens, length)
+    sizes = data.draw(chunks(length))
+
+    def experiment(f):
+        cache: list = []
+        pieces, end = [], 0
+        for size in sizes:
+            start, end = end, end + size
+            options = {"attention_mask": mask[:, :end], "cache": cache}
+            options |= {"position_ids": positions[:, start:end]} if counted else {}
+            pieces.append(f(model.weights, ids[:, start:end], **options, **model.scalars))
+        padded = torch.cat(pieces, dim=1)
+        alone = [f(model.weights, ids[i : i + 1, length - n :], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[i : i + 1, length - n :] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)

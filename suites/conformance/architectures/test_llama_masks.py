@@ -1,0 +1,98 @@
+"""Laws of Llama: padding, and tokens that a mask hides."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.llama_inputs import inputs, left_padded
+from fixtures.strategies.rotary import A_FEW
+from fixtures.strategies.token_ids import row_lengths, visibility
+
+
+@given(drawn=inputs(), data=st.data())
+def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
+    """A text gives the same logits alone and in a batch padded on the right, whatever the padding tokens are."""
+    model, ids = drawn
+    tokens = data.draw(row_lengths(*ids.shape))
+    mask = (torch.arange(ids.shape[1]) < torch.tensor(tokens)[:, None]).long()
+
+    def experiment(f):
+        padded = f(model.weights, ids, attention_mask=mask, **model.scalars)
+        alone = [f(model.weights, ids[i : i + 1, :n], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[i : i + 1, :n] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(), counted=st.booleans(), data=st.data())
+def test_padding_on_the_left_changes_nothing(implementation, drawn, counted, data):
+    """Pit: with a mask a text padded on the left reads as alone, whether positions count from its first token or not (A11)."""
+    model, ids = drawn
+    tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
+    mask, positions = left_padded(tokens, length)
+    options = {"position_ids": positions} if counted else {}
+
+    def experiment(f):
+        padded = f(model.weights, ids, attention_mask=mask, **options, **model.scalars)
+        alone = [f(model.weights, ids[i : i + 1, length - n :], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[i : i + 1, length - n :] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+@given(drawn=inputs(batch=1), data=st.data())
+def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
+    """Pit: a mask hides tokens and moves none; the rest keeps its positions and reads as alone."""
+    model, ids = drawn
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=mask, **model.scalars)
+        return masked[:, kept], f(model.weights, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2, batch=1), data=st.data())
+def test_weights_of_hidden_tokens_are_zero(implementation, drawn, data):
+    """No query gives a hidden token any weight, and none a token of its future."""
+    model, ids = drawn
+    length = ids.shape[1]
+    mask = data.draw(visibility(1, length)).flip(-1)
+    visible = mask.bool() & torch.ones(length, length, dtype=torch.bool).tril()
+    weights = implementation(model.weights, ids, attention_mask=mask, returns="attentions", **model.scalars)
+    seeing = visible.any(-1)
+    judge.zero(implementation, weights[:, 0, :, seeing].masked_fill(visible[seeing], 0))
+
+
+@given(drawn=inputs(at_least=2, batch=1, layers=1, biased=False), data=st.data())
+def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
+    """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""
+    model, ids = drawn
+    loud = {name: w * 1000 if ".q_proj." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+
+    def experiment(f):
+        masked = f(loud, ids, attention_mask=mask, **model.scalars)
+        return masked[:, kept], f(loud, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs())
+def test_a_mask_of_ones_is_no_mask(implementation, drawn):
+    """An attention mask that hides nothing gives what no mask gives."""
+    model, ids = drawn
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=torch.ones_like(ids), **model.scalars)
+        return masked, f(model.weights, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
