@@ -1,0 +1,39 @@
+"""Laws of BART: many layers, heads and words, and long texts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+
+from fixtures import judge
+from fixtures.strategies.bart_inputs import A_FEW, in_pieces, inputs, large_inputs
+from fixtures.strategies.weights import LARGE
+
+
+@A_FEW
+@given(drawn=inputs(layers=11, decoder_layers=12))
+def test_ten_layers_and_more(implementation, drawn):
+    """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
+    model, source, target = drawn
+    judge.agree(implementation, model.weights, source, target, **model.scalars)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_agree(implementation, what):
+    """What is right for few words, texts, layers and heads is right for many."""
+    model, source, target = large_inputs(what)
+    judge.agree(implementation, model.weights, source, target, **model.scalars)
+
+
+def test_decoding_goes_on_after_a_long_past(implementation):
+    """A past of a thousand words is remembered from the first to the last."""
+    model, source, target = large_inputs("text")
+    source = source[:, :9]
+    sizes = [target.shape[1] - 5, 1, 3, 1]
+
+    def experiment(f):
+        whole = f(model.weights, source, target, **model.scalars)
+        return torch.cat(in_pieces(f, model, source, target, sizes), dim=1), whole
+
+    judge.holds(implementation, experiment)
