@@ -1,0 +1,83 @@
+"""Laws of Mamba: the loss of the next token, and what it teaches."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import judge
+from fixtures.strategies.gpt2_inputs import labels, left_padded
+from fixtures.strategies.mamba_inputs import A_FEW, ample_inputs, inputs
+from fixtures.strategies.token_ids import different_ids, row_lengths
+
+
+@judge.every_dtype
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn, data):
+    """Labels are shifted once, inside; those of -100 count neither in the sum nor in the mean."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loss_counts_what_the_mask_hides(implementation, drawn, data):
+    """Pit: only labels of -100 are left out; a mask says what is padding, it does not unask for it."""
+    model, ids = drawn
+    mask, _ = left_padded(data.draw(row_lengths(*ids.shape)), ids.shape[1])
+    judge.agree(implementation, model.weights, ids, attention_mask=mask, labels=ids, **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2, vocabulary=1), data=st.data())
+def test_loss_of_the_only_token_is_zero(implementation, drawn, data):
+    """Limit: where there is one token only, it is certain."""
+    model, ids = drawn
+    judge.zero(implementation, implementation(model.weights, ids, labels=data.draw(labels(ids)), **model.scalars))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loss_does_not_ask_for_the_first_token(implementation, drawn, data):
+    """Nothing stands before the first token, so its label changes nothing."""
+    model, ids = drawn
+    other = data.draw(different_ids(ids, model.vocabulary))
+    other = torch.cat([other[:, :1], ids[:, 1:]], dim=1)
+
+    def experiment(f):
+        return f(model.weights, ids, labels=ids, **model.scalars), f(model.weights, ids, labels=other, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs())
+def test_loss_of_nothing_is_nan(implementation, drawn):
+    """Pit: where every label is -100 the mean is over nothing."""
+    model, ids = drawn
+    loss = implementation(model.weights, ids, labels=torch.full_like(ids, -100), **model.scalars)
+    judge.exact(bool(torch.isnan(loss).all()), True, "whether the mean over no labels is nan")
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2))
+def test_hidden_states_come_with_labels_too(implementation, drawn):
+    """Labels do not change what is asked for."""
+    model, ids = drawn
+
+    def experiment(f):
+        asked = {"returns": "hidden_states", **model.scalars}
+        return f(model.weights, ids, labels=ids, **asked), f(model.weights, ids, **asked)
+
+    judge.holds(implementation, experiment)
+
+
+@judge.every_dtype
+@A_FEW
+@given(drawn=ample_inputs(), data=st.data())
+def test_gradients_of_the_loss_agree(implementation, drawn, data):
+    """What training follows: the gradient of the loss in every parameter, some tokens not asked for."""
+    model, ids = drawn
+    judge.agree_gradients(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
