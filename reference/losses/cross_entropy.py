@@ -23,6 +23,17 @@ $$
 \operatorname{mean} = \frac{\sum_i \ell_i}{\sum_i w_{y_i}}
 $$
 
+**A given count** $N$ divides the sum in place of what the batch itself has. A step of training is mostly cut into several
+micro-batches, on one device after another and on several at once. Each knows its own rows only, but the loss of the
+step is the mean over the rows of all of them. So all divide by the one number of rows that count in the whole step, and
+their losses, and gradients, add up to its own:
+
+$$
+\operatorname{mean} = \frac1N \sum_{b} \sum_{i \in b} \ell_i
+\qquad \text{not} \qquad
+\frac1B \sum_{b=1}^{B} \frac{1}{N_b} \sum_{i \in b} \ell_i
+$$
+
 ## Notation
 
 | symbol | name | meaning |
@@ -31,6 +42,7 @@ $$
 | $y$ | `labels` | the right class of each row, or `ignore_index` |
 | $w$ | `weight` | of each class; 1 unless given |
 | $\epsilon$ | `label_smoothing` | share of the label that is spread evenly |
+| $N$ | `count` | number of rows that count in the whole step (transformers' `num_items_in_batch`) |
 
 ## Papers
 
@@ -47,7 +59,10 @@ $$
 - The mean of no rows is 0/0: if every row is ignored it is NaN here, as in torch since 1.11, and the sum is 0.
 - The weights of the *labels* divide, not the number of rows, and with smoothing too. So weights that are all 3 change
   nothing in the mean.
-- The mean of the means of two halves of a batch is not the mean of the batch, unless as many labels count in each.
+- The mean of the means of two halves of a batch is not the mean of the batch, unless as many labels count in each. Up to
+  October 2024 most trainers accumulated gradients so (transformers issue 34191): short texts counted more than long ones.
+- A micro-batch without a single label is NaN as a mean, and with it the whole step; divided by the count of the step it
+  is 0, and that is right.
 - A class whose logit is $-\infty$ is forbidden: it costs nothing as long as it is nobody's label and nothing is smoothed,
   but $0 \cdot \infty$ is NaN where somebody multiplies by a one-hot row.
 - Where classes are ignored by `ignore_index` the *rows* of that label are ignored; the class stays in every softmax.
@@ -68,15 +83,17 @@ def cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    count: int | float | None = None,
 ) -> Float[Tensor, ""] | Float[Tensor, "n"]:
     """Cost of `labels` under the softmax of `logits`, in nats and in the dtype of `logits` (of half precision, float32
     is as good).
 
     `reduction` is `"mean"` over the rows that are not ignored, weighted by the class of their label; `"sum"`; or
-    `"none"`, which gives the `n` costs, 0 where ignored.
+    `"none"`, which gives the `n` costs, 0 where ignored. With `count` the mean is the sum over that number instead, whatever
+    the labels weigh: the number of rows that count in all micro-batches of a step.
 
     Raises `ValueError` for shapes that do not fit, a label that is neither a class nor `ignore_index`, a smoothing outside
-    0 ... 1, and an unknown reduction.
+    0 ... 1, an unknown reduction, a count that is not positive, and a count where nothing is averaged.
     """
     n, v = logits.shape
     kept = labels != ignore_index
@@ -90,6 +107,8 @@ def cross_entropy(
         raise ValueError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be mean, sum or none, got {reduction!r}")
+    if count is not None and (reduction != "mean" or not count > 0):
+        raise ValueError(f"count must be positive, and is for the mean only; got {count} for {reduction}")
 
     weight = torch.ones(v, dtype=logits.dtype, device=logits.device) if weight is None else weight
     gold = labels.where(kept, 0)  # any class will do for the ignored: they are blanked below
@@ -104,4 +123,6 @@ def cross_entropy(
         return costs
     if reduction == "sum":
         return costs.sum()
+    if count is not None:
+        return costs.sum() / count
     return costs.sum() / weight[gold].masked_fill(~kept, 0).sum()
