@@ -79,8 +79,8 @@ def scaled_dot_product(
     `mask` is boolean and broadcastable to `(*batch, t, s)`; True means that the query may attend to the key.
     `causal` lets query `i` attend to key `j` only if `j - s <= i - t`: the last query is aligned with the last key.
     `scale` multiplies the scores and is `1 / sqrt(d)` unless given. `softcap`, a positive number, keeps the scaled scores
-    within plus and minus itself. `bias`, broadcastable as the mask is, is added to them then. A row that may attend to
-    nothing is 0.
+    within plus and minus itself. `bias`, broadcastable as the mask is, is added to them then; where it is minus infinity,
+    the query may not attend to the key. A row that may attend to nothing is 0.
 
     Raises `ValueError` for widths, lengths, a mask or a bias that do not fit together, for no width without a scale, and
     for a soft cap that is not positive.
@@ -95,7 +95,6 @@ def scaled_dot_product(
         raise ValueError(f"key and value must have one length, got {s} and {value.shape[-2]}")
     if mask is not None and mask.dtype != torch.bool:
         raise ValueError(f"mask must be boolean (True = may attend), got {mask.dtype}")
-
     if softcap is not None and not softcap > 0:
         raise ValueError(f"softcap must be positive, got {softcap}")
 
@@ -103,22 +102,21 @@ def scaled_dot_product(
     scores = query @ key.transpose(-2, -1) * scale
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
-    if bias is not None:
-        try:
-            scores = scores + bias.expand(scores.shape)
-        except RuntimeError:
-            wanted, got = tuple(scores.shape), tuple(bias.shape)
-            raise ValueError(f"bias must be broadcastable to {wanted}, got {got}") from None
 
     visible = torch.ones(t, s, dtype=torch.bool, device=query.device)
     if causal:
         visible = visible.tril(diagonal=s - t)
-    if mask is not None:
-        try:
+    try:
+        if mask is not None:
             visible = (visible & mask).expand(scores.shape)
-        except RuntimeError:
-            wanted, got = tuple(scores.shape), tuple(mask.shape)
-            raise ValueError(f"mask must be broadcastable to {wanted}, got {got}") from None
+        if bias is not None:
+            scores = scores + bias.expand(scores.shape)
+            visible = visible & (bias > -math.inf)
+    except RuntimeError:
+        raise ValueError(
+            f"mask and bias must be broadcastable to {tuple(scores.shape)}, got "
+            f"{' and '.join('none' if x is None else str(tuple(x.shape)) for x in (mask, bias))}"
+        ) from None
 
     weights = torch.softmax(scores.masked_fill(~visible, -math.inf), dim=-1)
     # A softmax over nothing but -inf is NaN: this defines such rows as 0, and stops the NaN in the gradient too.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fixtures import judge
 from fixtures.experiments import gradients_by_layout
-from fixtures.strategies.attention import Problem, problems
+from fixtures.strategies.attention import A_FEW, Problem, problems
 from fixtures.strategies.layouts import LAYOUTS
 from fixtures.subject import Subject as Implementation
 
@@ -31,6 +31,7 @@ def test_agrees_with_the_reference(implementation: Implementation, problem: Prob
 
 
 @judge.every_dtype
+@A_FEW
 @given(problem=problems(masked=True))
 def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's under a boolean mask, True meaning "may attend"."""
@@ -38,6 +39,7 @@ def test_agrees_under_a_mask(implementation: Implementation, problem: Problem) -
 
 
 @judge.every_dtype
+@A_FEW
 @given(problem=problems(lengths="equal"))
 def test_agrees_when_causal(implementation: Implementation, problem: Problem) -> None:
     """Values are the reference's when no query may see a later key."""
@@ -45,18 +47,21 @@ def test_agrees_when_causal(implementation: Implementation, problem: Problem) ->
 
 
 @judge.every_dtype
+@A_FEW
 @given(problem=problems(), scale=st.sampled_from([0.0, 0.01, 0.5, 1.0, 3.0, -1.0]))
 def test_agrees_with_an_explicit_scale(implementation: Implementation, problem: Problem, scale: float) -> None:
     """A given scale replaces 1/sqrt(d), it does not multiply it; 0 and negative scales count too."""
     judge.agree(implementation, problem.query, problem.key, problem.value, scale=scale)
 
 
+@A_FEW
 @given(problem=problems(masked=True, lengths="equal"))
 def test_mask_and_causal_both_apply(implementation: Implementation, problem: Problem) -> None:
     """With a mask and `causal`, a key must be allowed by both."""
     judge.agree(implementation, problem.query, problem.key, problem.value, mask=_never_empty(problem), causal=True)
 
 
+@A_FEW
 @given(problem=problems(masked=True, lengths="fewer queries"))
 def test_mask_and_causal_both_apply_with_a_cache(implementation: Implementation, problem: Problem) -> None:
     """With fewer queries than keys too: the mask is that of the keys, the last query is aligned with the last key."""
@@ -100,6 +105,7 @@ def test_queries_before_the_first_key_are_zero(implementation: Implementation, p
     judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
 
 
+@A_FEW
 @given(problem=problems(masked=True), keep=st.sampled_from(["per key", "per batch", "per query"]))
 def test_mask_broadcasts(implementation: Implementation, problem: Problem, keep: str) -> None:
     """A mask of fewer or of singleton axes means the same as its full form."""
@@ -113,6 +119,7 @@ def test_mask_broadcasts(implementation: Implementation, problem: Problem, keep:
     judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask)
 
 
+@A_FEW
 @given(problem=problems(masked=True, least_keys=2), empty=st.integers(0, 40))
 def test_a_row_that_may_attend_to_nothing_is_zero(implementation: Implementation, problem: Problem, empty: int) -> None:
     """A fully masked row is exactly 0, and the other rows do not notice. Pit: adding finfo.min gives the mean instead."""
@@ -126,6 +133,7 @@ def test_a_row_that_may_attend_to_nothing_is_zero(implementation: Implementation
         judge.agree(implementation, problem.query, problem.key, problem.value, mask=mask)
 
 
+@A_FEW
 @given(problem=problems())
 def test_no_keys_give_zero(implementation: Implementation, problem: Problem) -> None:
     """With no key at all, every row is 0; with no query, there is no row."""
@@ -143,18 +151,21 @@ def test_gradients_agree(implementation: Implementation, problem: Problem) -> No
     judge.agree_gradients(implementation, problem.query, problem.key, problem.value)
 
 
+@A_FEW
 @given(problem=problems(masked=True))
 def test_gradients_agree_under_a_mask(implementation: Implementation, problem: Problem) -> None:
     """Gradients are the reference's under a mask: what may not be seen gets none."""
     judge.agree_gradients(implementation, problem.query, problem.key, problem.value, mask=problem.mask)
 
 
+@A_FEW
 @given(problem=problems(lengths="equal"))
 def test_gradients_agree_when_causal(implementation: Implementation, problem: Problem) -> None:
     """Gradients are the reference's when causal."""
     judge.agree_gradients(implementation, problem.query, problem.key, problem.value, causal=True)
 
 
+@A_FEW
 @given(problem=problems(masked=True, least_keys=2))
 def test_gradients_of_a_row_that_sees_nothing_are_finite(implementation: Implementation, problem: Problem) -> None:
     """Pit: a softmax over nothing is NaN, and where() hides it from the values but not from the gradient."""
@@ -169,6 +180,7 @@ def test_gradients_of_a_row_that_sees_nothing_are_finite(implementation: Impleme
         judge.agree_gradients(implementation, problem.query, problem.key, problem.value, mask=mask)
 
 
+@A_FEW
 @given(problem=problems(least_keys=2), size=st.sampled_from([1e2, 1e4]))
 def test_huge_scores_stay_finite(implementation: Implementation, problem: Problem, size: float) -> None:
     """Scores of thousands do not overflow: the key of the largest score takes all. Pit: exp without subtracting the maximum."""
@@ -180,6 +192,7 @@ def test_huge_scores_stay_finite(implementation: Implementation, problem: Proble
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@A_FEW
 @given(problem=problems())
 def test_memory_layout_does_not_matter(implementation: Implementation, layout: str, problem: Problem) -> None:
     """Transposed, gapped and fused inputs give what contiguous ones give, and so do their gradients."""
@@ -188,6 +201,7 @@ def test_memory_layout_does_not_matter(implementation: Implementation, layout: s
     judge.agree_gradients(implementation, *inputs)
 
 
+@A_FEW
 @given(problem=problems(masked=True))
 def test_layout_of_the_mask_does_not_matter(implementation: Implementation, problem: Problem) -> None:
     """A mask may be transposed, gapped or a part of a wider one."""
@@ -196,6 +210,7 @@ def test_layout_of_the_mask_does_not_matter(implementation: Implementation, prob
         judge.agree(implementation, problem.query, problem.key, problem.value, mask=layout(problem.mask))
 
 
+@A_FEW
 @given(problem=problems())
 def test_layout_of_the_gradient_does_not_matter(implementation: Implementation, problem: Problem) -> None:
     """What comes from above may lie in memory in any way: gradients are the same."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.attention import Problem, problems
+from fixtures.strategies.attention import A_FEW, Problem, problems
 from fixtures.subject import Subject as Implementation
 
 
@@ -46,6 +46,7 @@ def test_masked_keys_do_not_matter(implementation: Implementation, problem: Prob
     )
 
 
+@A_FEW
 @given(problem=problems(masked=True, least_keys=2), seed=st.integers(0, 99))
 def test_keys_and_values_permute_together(implementation: Implementation, problem: Problem, seed: int) -> None:
     """The order of the keys does not matter, if values and mask follow it."""
@@ -61,6 +62,23 @@ def test_keys_and_values_permute_together(implementation: Implementation, proble
     )
 
 
+@A_FEW
+@given(problem=problems(masked=True), more=st.sampled_from([1, 3, 64]), before=st.booleans())
+def test_hidden_keys_around_do_not_matter(
+    implementation: Implementation, problem: Problem, more: int, before: bool
+) -> None:
+    """Keys that nobody may attend to, put before or after all others, change nothing. Pit: results by the size of blocks."""
+    mask, sides = problem.mask, (more, 0) if before else (0, more)
+    assert mask is not None
+    key, value = (torch.nn.functional.pad(x, (0, 0, *sides), value=2.0) for x in (problem.key, problem.value))
+    wider = torch.nn.functional.pad(mask, sides)
+    judge.holds(
+        implementation,
+        lambda f: (f(problem.query, key, value, mask=wider), f(problem.query, problem.key, problem.value, mask=mask)),
+    )
+
+
+@A_FEW
 @given(problem=problems())
 def test_queries_do_not_see_each_other(implementation: Implementation, problem: Problem) -> None:
     """Each query's result is the same when it is asked alone."""
@@ -75,6 +93,7 @@ def test_queries_do_not_see_each_other(implementation: Implementation, problem: 
     )
 
 
+@A_FEW
 @given(problem=problems(batches=st.just((3,))))
 def test_batch_elements_do_not_see_each_other(implementation: Implementation, problem: Problem) -> None:
     """Each element of a batch gives what it gives alone."""
@@ -87,9 +106,10 @@ def test_batch_elements_do_not_see_each_other(implementation: Implementation, pr
     )
 
 
+@A_FEW
 @given(problem=problems(masked=True))
 def test_weights_sum_to_one(implementation: Implementation, problem: Problem) -> None:
-    """Where all values are the same, the result is that value: the weights are a distribution."""
+    """Where all values are the same, the result is that value: the weights sum to one. Pit: dropout of weights, left on."""
     assert problem.mask is not None
     value = torch.full_like(problem.value, 1.75)
     expected = torch.full((*problem.batch, problem.t, problem.v), 1.75, dtype=torch.float64)
@@ -97,6 +117,7 @@ def test_weights_sum_to_one(implementation: Implementation, problem: Problem) ->
     judge.holds(implementation, lambda f: (f(problem.query, problem.key, value, mask=mask), expected))
 
 
+@A_FEW
 @given(problem=problems(), factor=st.sampled_from([-2.0, 0.5, 3.0]))
 def test_linear_in_the_values(implementation: Implementation, problem: Problem, factor: float) -> None:
     """The result is linear in the values: the weights do not depend on them."""
@@ -110,6 +131,7 @@ def test_linear_in_the_values(implementation: Implementation, problem: Problem, 
     )
 
 
+@A_FEW
 @given(problem=problems(), shift=st.sampled_from([-3.0, 1.0]))
 def test_a_shift_of_all_keys_changes_nothing(implementation: Implementation, problem: Problem, shift: float) -> None:
     """The same vector added to every key shifts a query's scores equally: a bias of the keys has no effect."""
@@ -122,6 +144,7 @@ def test_a_shift_of_all_keys_changes_nothing(implementation: Implementation, pro
     )
 
 
+@A_FEW
 @given(problem=problems())
 def test_the_scale_is_one_over_the_root_of_the_width(implementation: Implementation, problem: Problem) -> None:
     """Without a scale the result is that of the explicit scale 1/sqrt(d), d being the width of the keys, not the values'."""
