@@ -104,16 +104,17 @@ def mamba(
     embedding = weights["backbone.embeddings.weight"]
     x = embedding[input_ids]
     dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)
-    hidden, going_on = [], bool(cache)
+    hidden, kept = [], []
     for index in range(layers):
         own = f"backbone.layers.{index}."
         layer = {name.removeprefix(own): tensor for name, tensor in weights.items() if name.startswith(own)}
-        past = cache[index] if cache is not None and going_on else None
+        past = cache[index] if cache else None
         mixed, past = mixer(layer, rms_norm(x.to(dtype), layer["norm.weight"], eps=epsilon), visible, past)
-        if cache is not None:
-            cache[index : index + 1] = [past]  # replaces the layer's entry, or appends it the first time
         x = x.to(wide) + mixed
         hidden.append(x)
+        kept.append(past)
+    if cache is not None:
+        cache[:] = kept
     x = rms_norm(x, weights["backbone.norm_f.weight"], eps=epsilon)
     if returns == "hidden_states":
         return torch.stack([*hidden, x]).to(dtype)
@@ -156,9 +157,7 @@ def _blanked(x: Tensor, visible: Tensor | None) -> Tensor:
     return x if visible is None else x.masked_fill(~visible, 0)
 
 
-def check(
-    weights: Mapping[str, Tensor], ids: Tensor, labels: Tensor | None, mask: Tensor | None, returns: str
-) -> int:
+def check(weights: Mapping[str, Tensor], ids: Tensor, labels: Tensor | None, mask: Tensor | None, returns: str) -> int:
     """Number of layers of the state dict, or ValueError for what does not fit."""
     found = [int(m[1]) for name in weights if (m := re.match(r"backbone\.layers\.(\d+)\.", name))]
     layers = 1 + max(found, default=0)

@@ -66,6 +66,13 @@ def test_another_length_is_refused(implementation, what, drawn, change):
     judge.rejects(implementation, model.weights, ids, **{what: wrong}, **model.scalars)
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (1, 7)])
+def test_as_many_labels_in_other_rows_are_refused(implementation, shape):
+    """Labels that are as many as the predictions, but of other texts, raise: flattened they would seem to fit."""
+    ids, labels = torch.ones(2, 4, dtype=torch.long), torch.ones(shape, dtype=torch.long)
+    judge.rejects(implementation, SMALL.weights, ids, labels=labels, **SMALL.scalars)
+
+
 @pytest.mark.parametrize("what", ["column", "row"])
 def test_a_mask_is_not_stretched(implementation, what):
     """A mask of one column for all tokens, or of one row for all texts, raises."""

@@ -41,7 +41,7 @@ def test_chunks_go_on_from_the_state(implementation, sizes, seed):
 
     Source: transformers' mamba_selective_scan starts from 0.
     """
-    model = Mamba(seed, layers=2, d=5, expand=2, states=3, width=4, rank=2, vocabulary=11, epsilon=1e-5)
+    model = Mamba(seed, layers=3, d=5, expand=2, states=3, width=4, rank=2, vocabulary=11, epsilon=1e-5)
     ids = torch.randint(model.vocabulary, (2, 9), generator=torch.Generator().manual_seed(seed))
     judge.holds(implementation, in_chunks(model, ids, CHUNKS[sizes]))
 
@@ -67,7 +67,10 @@ def test_caches_do_not_meet(implementation, drawn):
     def experiment(f):
         caches: list[list] = [[], []]
         pieces = [
-            [f(model.weights, text[:, k : k + 1], cache=cache, **model.scalars) for text, cache in zip((ids, other), caches)]
+            [
+                f(model.weights, text[:, k : k + 1], cache=caches[which], **model.scalars)
+                for which, text in enumerate((ids, other))
+            ]
             for k in range(ids.shape[1])
         ]
         mine, others = (torch.cat(one, dim=1) for one in zip(*pieces, strict=True))

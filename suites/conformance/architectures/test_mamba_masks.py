@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -51,7 +53,7 @@ def test_padding_on_the_left_changes_nothing(implementation, drawn, data):
 @pytest.mark.parametrize("bias", [True, False])
 def test_padding_on_the_left_of_biased_projections(implementation, bias):
     """Pit: a projection with a bias fills up what was blanked before it, so it is its result that must be blanked."""
-    sizes = dict(layers=2, d=5, expand=2, states=3, width=4, rank=2, vocabulary=11)
+    sizes: dict[str, Any] = dict(layers=2, d=5, expand=2, states=3, width=4, rank=2, vocabulary=11)
     model = Mamba(seed=0, **sizes, epsilon=1e-5, biased=True, bias=bias)
     ids = torch.randint(model.vocabulary, (3, 9), generator=torch.Generator().manual_seed(0))
     mask, _ = left_padded([9, 5, 2], 9)

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.t5_inputs import A_FEW, TABLE, ample_pairs, large_pair, mirrored, pairs
+from fixtures.strategies.t5_inputs import A_FEW, HALF, TABLE, WHAT, ample_pairs, large_pair, mirrored, pairs
 from fixtures.strategies.token_ids import different_ids
-from fixtures.strategies.weights import LARGE
 
 
 @judge.every_dtype
+@HALF
 @given(pair=pairs())
 def test_logits_agree(implementation, pair):
     """The logits of every position are the reference's, plain or gated, with a head of its own or not, scaled or not."""
@@ -42,7 +42,7 @@ def test_ten_layers_and_more(implementation, pair):
     judge.agree(implementation, *pair.given, **pair.model.scalars)
 
 
-@pytest.mark.parametrize("what", LARGE)
+@pytest.mark.parametrize("what", WHAT)
 def test_large_models_and_texts_agree(implementation, what):
     """What is right for few tokens, texts, words, layers and heads is right for many."""
     pair = large_pair(what)

@@ -89,6 +89,18 @@ def test_labels_of_another_length_are_refused(implementation, pair):
     judge.rejects(implementation, *pair.given, labels=pair.written[:, 1:], **pair.model.scalars)
 
 
+@pytest.mark.parametrize("returns", ["encoder_hidden_states", "encoder_attentions"])
+@A_FEW
+@given(pair=pairs(writes=2))
+def test_the_encoder_is_not_asked_with_a_past(implementation, returns, pair):
+    """States and weights of the encoder are there in the call that encodes; later nobody has them."""
+    model = pair.model
+    cache: list = []
+    implementation(model.weights, pair.text, pair.written[:, :-1], cache=cache, **model.scalars)
+    options = {"cache": cache, "returns": returns, **model.scalars}
+    judge.rejects(implementation, model.weights, pair.text, pair.written[:, -1:], **options)
+
+
 @pytest.mark.parametrize("option", ["activation", "returns"])
 @A_FEW
 @given(pair=pairs())

@@ -75,7 +75,7 @@ def test_the_text_is_read_once(implementation, pair):
 
 def test_decoding_goes_on_after_a_long_past(implementation):
     """A past of a thousand tokens is remembered from the first to the last."""
-    pair = large_pair("text")
+    pair = large_pair("target")
     sizes = [pair.written.shape[1] - 5, 1, 3, 1]
     judge.holds(implementation, lambda f: (in_pieces(f, pair, sizes), f(*pair.given, **pair.model.scalars)))
 

@@ -17,7 +17,9 @@ from fixtures.strategies.layouts import LAYOUTS
 from fixtures.subject import Subject as Implementation
 from reference.attention.scaled_dot_product import scaled_dot_product
 
-FEW = settings(max_examples=6)
+HALF = settings(max_examples=settings().max_examples // 2)
+THIRD = settings(max_examples=settings().max_examples // 3)
+FEW = settings(max_examples=settings().max_examples // 4)
 """For laws that show on nearly any input."""
 
 
@@ -29,7 +31,7 @@ def _definition(problem: Problem, rounded: Any = lambda x: x) -> tuple[Tensor, T
 
 
 @judge.every_dtype
-@settings(max_examples=16)
+@HALF
 @given(problem=problems())
 def test_agrees_with_the_reference(implementation: Implementation, problem: Problem) -> None:
     """Result and log-sum-exp are the reference's."""
@@ -37,14 +39,14 @@ def test_agrees_with_the_reference(implementation: Implementation, problem: Prob
 
 
 @judge.every_dtype
-@settings(max_examples=8)
+@THIRD
 @given(problem=problems(lengths="equal"))
 def test_agrees_when_causal(implementation: Implementation, problem: Problem) -> None:
     """Result and log-sum-exp are the reference's when no query may see a later key."""
     judge.agree(implementation, problem.query, problem.key, problem.value, causal=True)
 
 
-@settings(max_examples=10)
+@THIRD
 @given(problem=problems(), scale=st.sampled_from([0.0, 0.01, 0.5, 1.0, 3.0, -1.0]))
 def test_agrees_with_an_explicit_scale(implementation: Implementation, problem: Problem, scale: float) -> None:
     """A given scale replaces 1/sqrt(d), in the log-sum-exp too; 0 and negative scales count."""
@@ -139,7 +141,7 @@ def test_scores_far_below_zero_count_as_others_do(
     judge.agree(implementation, *_scored(problem, scores), problem.value)
 
 
-@settings(max_examples=10)
+@THIRD
 @given(problem=problems(least_keys=2), at=st.integers(0, 200), size=st.sampled_from([3.0, 20.0, 60.0]))
 def test_a_late_large_score_takes_over(implementation: Implementation, problem: Problem, at: int, size: float) -> None:
     """A score far above those before it shrinks all that was summed. Pit: the sum or the values are not rescaled.

@@ -18,7 +18,9 @@ from fixtures.strategies.tiles import tiled
 from fixtures.subject import Subject as Implementation
 from reference.attention.scaled_dot_product import scaled_dot_product
 
-FEW = settings(max_examples=6)
+HALF = settings(max_examples=settings().max_examples // 2)
+THIRD = settings(max_examples=settings().max_examples // 3)
+FEW = settings(max_examples=settings().max_examples // 4)
 """For laws that show on nearly any input."""
 
 
@@ -33,7 +35,7 @@ def _gradient(result: Tensor, leaves: list[Tensor]) -> Tensor:
 
 
 @judge.every_dtype
-@settings(max_examples=16)
+@HALF
 @given(problem=problems())
 def test_gradients_agree(implementation: Implementation, problem: Problem) -> None:
     """Gradients under random cotangents of both results are the reference's."""
@@ -41,7 +43,7 @@ def test_gradients_agree(implementation: Implementation, problem: Problem) -> No
 
 
 @judge.every_dtype
-@settings(max_examples=8)
+@THIRD
 @given(problem=problems(lengths="equal"), scale=st.sampled_from([0.3, 2.0]))
 def test_gradients_agree_under_all_options(implementation: Implementation, problem: Problem, scale: float) -> None:
     """Gradients are the reference's with causal and scale given at once."""
@@ -62,7 +64,7 @@ def test_gradients_of_queries_that_see_nothing_are_zero(implementation: Implemen
     judge.agree_gradients(implementation, problem.query, problem.key, problem.value, causal=True)
 
 
-@settings(max_examples=16)
+@HALF
 @given(case=tiled(), causal=st.booleans())
 def test_gradients_agree_for_any_block_size(
     implementation: Implementation, case: tuple[Problem, int], causal: bool
@@ -73,7 +75,7 @@ def test_gradients_agree_for_any_block_size(
 
 
 @judge.every_dtype
-@settings(max_examples=8)
+@THIRD
 @given(problem=problems(), causal=st.booleans())
 def test_gradients_of_the_result_are_those_of_softmax_attention(
     implementation: Implementation, problem: Problem, causal: bool
@@ -142,7 +144,7 @@ def test_gradients_are_slopes(implementation: Implementation, case: tuple[Proble
     judge.holds(implementation, experiment)
 
 
-@settings(max_examples=4)
+@FEW
 @given(problem=problems())
 def test_second_derivatives_are_right_or_refused(implementation: Implementation, problem: Problem) -> None:
     """A gradient that is differentiated again raises, or is right. Pit: the way back, itself no graph, counts as constant."""
@@ -186,7 +188,7 @@ def test_layout_of_the_gradient_of_the_log_sum_exp_does_not_matter(
     )
 
 
-@settings(max_examples=4)
+@FEW
 @given(problem=problems())
 def test_gradients_agree_in_any_layout(implementation: Implementation, problem: Problem) -> None:
     """Gradients of transposed, gapped and fused inputs are those of contiguous ones."""

@@ -19,7 +19,7 @@ from fixtures.strategies.masks import OPTIONS, Mask, questions
 from fixtures.subject import Subject as Implementation
 from reference.attention.masks import masks
 
-FEW = settings(max_examples=8)
+FEW = settings(max_examples=settings().max_examples // 3)
 """For laws about one condition: all of them together are drawn in others."""
 
 

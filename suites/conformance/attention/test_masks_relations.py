@@ -12,7 +12,7 @@ from fixtures.booleans import mask_of, same
 from fixtures.strategies.masks import OPTIONS, Mask, questions
 from fixtures.subject import Subject as Implementation
 
-FEW = settings(max_examples=8)
+FEW = settings(max_examples=settings().max_examples // 3)
 """Masks are small, and two of a kind are enough where one of them is wrong."""
 
 

@@ -39,7 +39,6 @@ def test_odd_numbers_of_heads(implementation: Implementation, layer: Layer) -> N
     judge.agree(implementation, *layer.inputs, heads=layer.heads)
 
 
-@judge.every_dtype
 @A_FEW
 @given(layer=layers("apart"))
 def test_keys_and_values_of_two_sequences_agree(implementation: Implementation, layer: Layer) -> None:
@@ -63,7 +62,6 @@ def test_agrees_without_biases(implementation: Implementation, layer: Layer) -> 
     judge.agree(implementation, *layer.inputs, heads=layer.heads)
 
 
-@judge.every_dtype
 @A_FEW
 @given(layer=layers("apart", learned=True), biased=st.booleans())
 def test_agrees_with_a_learned_key(implementation: Implementation, layer: Layer, biased: bool) -> None:

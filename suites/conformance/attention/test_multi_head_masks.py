@@ -24,7 +24,6 @@ def test_agrees_under_a_mask_of_each_head(implementation: Implementation, layer:
     judge.agree(implementation, *layer.inputs, heads=layer.heads, mask=layer.mask)
 
 
-@judge.every_dtype
 @A_FEW
 @given(layer=layers("memory", masked=True))
 def test_agrees_under_a_mask_of_another_sequence(implementation: Implementation, layer: Layer) -> None:

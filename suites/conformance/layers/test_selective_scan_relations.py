@@ -204,7 +204,10 @@ def test_the_bias_is_added_before_softplus(implementation: Implementation, scan:
     u, raw, A, B, C, _ = implementation.rounded(scan.before)
 
     def experiment(f: Callable[..., Any]) -> tuple[Any, Any]:
-        plain = f(u, raw, A / 10, B, C, delta_bias=scan.delta_bias), f(u, raw, A, B, C, delta_bias=scan.delta_bias, softplus=True)
+        plain = (
+            f(u, raw, A / 10, B, C, delta_bias=scan.delta_bias),
+            f(u, raw, A, B, C, delta_bias=scan.delta_bias, softplus=True),
+        )
         return plain, (f(u, raw + bias.to(raw), A / 10, B, C), f(u, raw + bias.to(raw), A, B, C, softplus=True))
 
     judge.holds(implementation, experiment)

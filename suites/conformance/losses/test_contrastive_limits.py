@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -114,12 +115,12 @@ def test_cold_leaves_the_nearest_only(implementation: Implementation, batch: Bat
     )
 
 
-@given(similarity=st.sampled_from(["cosine", "dot"]), size=st.sampled_from([1e-3, 1.0, 30.0]))
-def test_a_batch_of_one_costs_nothing(implementation: Implementation, similarity: str, size: float) -> None:
+@pytest.mark.parametrize("options", [{}, {"similarity": "dot"}, {"symmetric": True}], ids=["alone", "dot", "both ways"])
+@given(size=st.sampled_from([1e-3, 1.0, 30.0]))
+def test_a_batch_of_one_costs_nothing(implementation: Implementation, size: float, options: dict[str, Any]) -> None:
     """One pair alone has nothing to be told from: exactly 0."""
     pair = size * torch.tensor([[1.0, -2.0, 3.0]], dtype=torch.float64)
-    options = {"similarity": similarity} if similarity != "cosine" else {}
-    judge.zero(implementation, implementation(pair, pair.flip(-1), temperature=0.5, **ways))
+    judge.zero(implementation, implementation(pair, pair.flip(-1), temperature=0.5, **options))
 
 
 @given(angle=st.sampled_from([0.1, 1.0, 1.6, 3.0]), temperature=WARM)
