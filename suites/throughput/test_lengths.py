@@ -4,8 +4,8 @@ In every round every implementation is timed at every length, forward and withou
 greatest length; the exponent of growth is the slope of the logarithm of time, or of memory, over that of length: 1 is
 linear, 2 is quadratic. What does not grow (a launch, a layer that is linear) pulls the exponent down at short lengths.
 
-Memory is the most that is held at once of what a call makes. On CUDA the allocator tells; on CPU it is seen from the
-tensors that operations make, so what a fused kernel holds within itself is not in it. It is the same at every call.
+Memory is the most that torch's allocator has given out at once during a call, kernels' own scratch included. It is the
+same at every call, so its exponent has no interval.
 """
 
 from __future__ import annotations
@@ -121,13 +121,13 @@ def _memory(
 ) -> list[dict[str, Any]]:
     """Records of the peak at each length, and of its growth; nothing where it cannot be seen."""
     from fixtures.estimates import growth
-    from fixtures.memory import peak
+    from fixtures.memory import allocated
     from fixtures.throughput import limited
 
     device = devices.selected(request.config)
     try:
         with limited(facts["implementation"]):
-            peaks = [(length, peak(partial(work, length), device)) for length in lengths]
+            peaks = [(length, allocated(partial(work, length), device)) for length in lengths]
     except Exception as error:  # what is compiled need not bear to be watched
         lost = {"verdict": "inconclusive", "message": f"its memory cannot be seen: {error}"[:500]}
         return [facts | lost | {"metric": f"{METRIC} memory", "unit": "B", "better": "lower"}]
