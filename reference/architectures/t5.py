@@ -57,6 +57,7 @@ $$\mathrm{logits} = s\, \mathrm{N}_f\bigl(x_{\mathrm{decoder}}^{(L)}\bigr)\, H^\
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -124,6 +125,7 @@ def t5(
     if not past:
         kept[:1] = [_encoded(model, layers["encoder"], input_ids, source)]
     if not returns.startswith("encoder"):
+        assert decoder_input_ids is not None  # or check_ids would have raised
         target = visible("decoder_attention_mask", decoder_attention_mask, decoder_input_ids, past)
         x = _decoded(model, layers["decoder"], decoder_input_ids, target, source, past, kept)
     if returns != "logits":
@@ -168,7 +170,7 @@ class _Model:
             table, positions[past:], positions, bidirectional=both, max_distance=self.max_distance
         )
 
-    def attend(self, kind: str, name: str, x: Tensor, memory: Tensor, **options: Tensor | bool | None) -> Tensor:
+    def attend(self, kind: str, name: str, x: Tensor, memory: Tensor, **options: Any) -> Tensor:
         """Of each of `x` to all of `memory`. No scale: it is in the weights of the queries."""
         query, key, value = (
             self.linear(f"{name}.{part}", y).unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -87,7 +87,7 @@ def _form(path: Path, part: Any) -> str:
 def _cuts(path: Path, parts: list[Any]) -> tuple[str | list[str], bool]:
     """The expressions that cut one after the other, and whether a text gets a space in front. `ByteLevel` is the last
     part: it cuts as GPT-2 does, or not at all."""
-    last = parts[-1] if parts else None
+    last: Any = parts[-1] if parts else {}
     if _kind(last) != "ByteLevel":
         raise ValueError(f"{path}: expected pre_tokenizer to end with ByteLevel, got {_kind(last)}")
     found = [_expression(path, part) for part in parts[:-1]]
@@ -105,7 +105,7 @@ def _expression(path: Path, part: Any) -> str:
         return r"\p{N}" if part.get("individual_digits") else r"\p{N}+"
     if kind == "Punctuation" and part.get("behavior", "Isolated") in ("Isolated", "Contiguous"):
         return _PUNCTUATION + ("+" if part.get("behavior") == "Contiguous" else "")
-    wanted = part.get("pattern") if kind == "Split" else None
+    wanted: Any = part.get("pattern") if kind == "Split" else None
     text = next(iter(wanted.values()), None) if isinstance(wanted, dict) and len(wanted) == 1 else None
     if not isinstance(text, str) or not wanted.keys() <= {"Regex", "String"}:
         raise ValueError(f"{path}: expected Split, Digits or Punctuation before ByteLevel, got {kind}")

@@ -164,6 +164,6 @@ def test_an_edge_that_is_a_whole_number_opens_its_bucket(implementation: Impleme
 
 def test_a_distance_just_before_an_edge_is_before_it(implementation: Implementation) -> None:
     """Pit: 107 of 46 buckets and 164 is 2e-6 of a bucket before its edge, which float32 cannot tell from the edge."""
-    options = {"bidirectional": True, "max_distance": 164}
-    found = buckets_of(implementation, 92, torch.tensor([107, 108]), **options)
+    past = torch.tensor([107, 108])
+    found = buckets_of(implementation, 92, past, bidirectional=True, max_distance=164)
     judge.exact(found, [40, 41], "buckets")

@@ -19,7 +19,7 @@ from reference.tokenizers.pre_tokenization import GPT4
 
 END = "<|endoftext|>"
 STEPS: tuple[Any, ...] = (("nfc",), ("nfkc",), ("nfd", "lowercase"), ("lowercase", ("replace", "a", "bb")))
-SEVERAL = (
+SEVERAL: tuple[list[str], ...] = (
     [r"\p{N}", "gpt2"],
     ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", r"\p{N}"],
     [r"\p{N}{1,3}", "[\u4e00-\u9fa5]+", "gpt4"],
