@@ -62,6 +62,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+EXTENSIONS = ("bias", "softcap")
+"""Options of some models only: an implementation without them is one all the same."""
+
 
 def scaled_dot_product(
     query: Float[Tensor, "*batch t d"],

@@ -74,6 +74,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+EXTENSIONS = ("count",)
+"""Options for training only: an implementation without them is one all the same."""
+
 
 def cross_entropy(
     logits: Float[Tensor, "n v"],

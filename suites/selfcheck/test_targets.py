@@ -166,7 +166,10 @@ def test_declarations_are_taken_over(mine: Path) -> None:
     declared = {"without": "mask", "dtypes": "float32", "devices": ("cpu",), "requires": ["torch>=2"]}
     mine.write_text(f"{MINE}\nwithout_a_mask.assay = {declared!r}")
     assert targets.describe(f"{ATTENTION}={mine}:without_a_mask")["declared"] == {
-        "without": {"mask": "declared as not supported"},
+        "without": {
+            **dict.fromkeys(("bias", "softcap"), "its signature has no such option"),
+            "mask": "declared as not supported",
+        },
         "dtypes": ("float32",),
         "devices": ("cpu",),
         "requires": ("torch>=2",),
