@@ -39,13 +39,19 @@ def test_the_reference_says_what_is_wrong(call: Callable[[], Any], message: str)
         call()
 
 
+def cuts(first: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """A pre-tokenizer and ByteLevel after it."""
+    return {"type": "Sequence", "pretokenizers": [first, PRE_TOKENIZER | options]}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"normalizer": {"type": "NFC"}}, "expected no normalizer, got NFC"),
-        ({"pre_tokenizer": None}, "pre_tokenizer to be an object, got None"),
-        ({"pre_tokenizer": {"type": "Sequence"}}, "ByteLevel, or Split and ByteLevel, got Sequence"),
-        ({"pre_tokenizer": PRE_TOKENIZER | {"add_prefix_space": True}}, "add_prefix_space to be False"),
+        ({"normalizer": {"type": "Precompiled"}}, "expected a normalizer of NFC, .*, or none, got Precompiled"),
+        ({"pre_tokenizer": None}, "expected pre_tokenizer to end with ByteLevel, got None"),
+        ({"pre_tokenizer": {"type": "Sequence"}}, "expected pre_tokenizer to end with ByteLevel, got None"),
+        ({"pre_tokenizer": cuts({"type": "BertPreTokenizer"})}, "Split, Digits or Punctuation before .* got Bert"),
+        ({"pre_tokenizer": cuts({"type": "Digits"}, add_prefix_space=True)}, "add_prefix_space to be False"),
         ({"model": {"type": "WordPiece"}}, "model.type to be 'BPE'"),
         ({"model": GOOD["model"] | {"byte_fallback": True}}, "byte_fallback to be False"),  # type: ignore[operator]
         ({"model": {"type": "BPE", "vocab": LETTERS}}, "model.merges, a list"),
