@@ -85,8 +85,8 @@ def test_causal_aligns_the_last_query_with_the_last_key(implementation: Implemen
 def test_queries_before_the_first_key_have_nothing(implementation: Implementation, problem: Problem) -> None:
     """With more queries than keys the first ones see nothing when causal: 0, and minus infinity. Pit: a sum of 0 or NaN.
 
-    Source: https://github.com/Dao-AILab/flash-attention/issues/1107 and the like: what such rows have is a convention,
-    and 0 in the place of minus infinity counts as a score where parts of the keys are put together.
+    What such rows have is a convention, and 0 in the place of minus infinity counts as a score where parts of the keys
+    are put together.
     """
     early = problem.t - problem.s
     output, log_sum_exp = implementation(problem.query, problem.key, problem.value, causal=True)

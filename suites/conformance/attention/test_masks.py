@@ -91,8 +91,7 @@ def test_queries_before_the_first_key_see_nothing(implementation: Implementation
 def test_window(implementation: Implementation, question: Mask) -> None:
     """A causal query sees itself and the `window - 1` keys before it. Pit: one more.
 
-    Source: transformers' old `AttentionMaskConverter` let `sliding_window + 1` through, and
-    https://github.com/huggingface/transformers/pull/33003 and others since have gone over it again.
+    Source: transformers' old `AttentionMaskConverter` lets `sliding_window + 1` through.
     """
     _agrees(implementation, question)
 
