@@ -37,6 +37,20 @@ def holds_the_interpreter(*_, **__):
 def is_slow(query, key, value, *, mask=None, causal=False, scale=None):
     time.sleep(0.02)
     return scaled_dot_product(query, key, value, mask=mask, causal=causal, scale=scale)
+
+def swallows(query, key, value, *, mask=None, causal=False, scale=None):
+    try:
+        time.sleep(0.02)
+    except KeyboardInterrupt:
+        pass
+    return scaled_dot_product(query, key, value, mask=mask, causal=causal, scale=scale)
+
+def puts_its_own_error(query, key, value, *, mask=None, causal=False, scale=None):
+    try:
+        time.sleep(0.02)
+    except KeyboardInterrupt:
+        assert False
+    return scaled_dot_product(query, key, value, mask=mask, causal=causal, scale=scale)
 """
 
 
@@ -115,19 +129,21 @@ def is_free(lock: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("number", "group", "code"),
+    ("name", "number", "group", "code"),
     [
-        (signal.SIGINT, True, pytest.ExitCode.INTERRUPTED),  # as a terminal sends it
-        (signal.SIGTERM, False, -signal.SIGTERM),
-        (signal.SIGKILL, False, -signal.SIGKILL),
+        ("is_slow", signal.SIGINT, True, pytest.ExitCode.INTERRUPTED),  # as a terminal sends it
+        ("swallows", signal.SIGINT, True, pytest.ExitCode.INTERRUPTED),
+        ("puts_its_own_error", signal.SIGINT, True, pytest.ExitCode.INTERRUPTED),
+        ("is_slow", signal.SIGTERM, False, -signal.SIGTERM),
+        ("is_slow", signal.SIGKILL, False, -signal.SIGKILL),
     ],
 )
 def test_who_ends_the_run_ends_it_and_no_verdict_comes_of_it(
-    number: signal.Signals, group: bool, code: int, tmp_path_factory: pytest.TempPathFactory
+    name: str, number: signal.Signals, group: bool, code: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with alone(tmp_path_factory):
         folder = tmp_path_factory.mktemp("ended")
-        process = start(folder, *words(folder, "is_slow"), TMPDIR=str(folder / "tmp"))
+        process = start(folder, *words(folder, name), TMPDIR=str(folder / "tmp"))
         wait_until(lambda: len(records(folder)) >= 2, "two laws are judged")
         (os.killpg if group else os.kill)(process.pid, number)
         done = finish(process, folder)
