@@ -66,6 +66,7 @@ round it up.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -109,6 +110,7 @@ def relative_position_bias(
     return table[bucket].movedim(-1, 0)
 
 
+@cache  # every layer of a model asks again
 def _edges(count: int, exact: int, max_distance: int) -> list[int]:
     """The least distance of each bucket but the first: 1, 2 ... and then by equal ratios, in whole numbers."""
     ratios = count - exact

@@ -48,6 +48,14 @@ def test_agrees_when_causal(implementation: Implementation, head: Head) -> None:
     judge.agree(implementation, *head.inputs, causal=True, **head.biases)
 
 
+@judge.every_dtype
+@A_FEW
+@given(head=heads(widths=st.sampled_from([96, 192, 384]), lengths=st.sampled_from([1, 3, 9])))
+def test_agrees_in_wide_models(implementation: Implementation, head: Head) -> None:
+    """Values are the reference's where hundreds of features are added up, as in models in use."""
+    judge.agree(implementation, *head.inputs, **head.biases)
+
+
 @A_FEW
 @given(head=heads(square=True, masked=True))
 def test_mask_and_causal_both_apply(implementation: Implementation, head: Head) -> None:
