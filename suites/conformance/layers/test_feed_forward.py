@@ -218,6 +218,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "an up_bias of one number": {"up_bias": (1,)},
     "a down_bias of one number": {"down_bias": (1,)},
     "a gate_bias of one number": {"gate_bias": (1,)},
+    "a gate for each of one": {"up_weight": (1, 4), "up_bias": None, "gate_bias": None},
+    "an up_bias for each token": {"x": (6, 4), "up_bias": (6, 1)},
 }
 
 
