@@ -139,9 +139,9 @@ def _power(report: Report) -> list[str]:
         inputs = "–" if one.inputs is None else f"{one.inputs:,}"
         seconds = "–" if one.seconds is None else f"{one.seconds:.1f}"
         laws = "–" if one.laws is None else str(one.laws)
-        rows.append([text.markdown(one.concept), laws, *shares, flakes, inputs, seconds])
+        rows.append([text.markdown(one.concept), laws, *shares, flakes, inputs, seconds, text.seconds(one.pace)])
     parts = ["## Power\n\nWhat the suite rejects and accepts of its own controls; – was not run.\n\n"]
-    parts.append(table([*head, "flake bound", "inputs drawn", "seconds"], rows))
+    parts.append(table([*head, "flake bound", "inputs drawn", "seconds", "a verdict"], rows))
     tables = rules(report)
     if tables:
         parts.append("## What each rule would have let through\n\nFaults let through, right ones rejected.\n\n")
@@ -174,7 +174,7 @@ def power_rows(report: Report) -> list[dict[str, Any]]:
         flakes = one.flakes
         row |= {"flake_bound": flakes.bound if flakes else None, "flake_law": flakes.law if flakes else None}
         row |= {"flake_laws": flakes.laws if flakes else None, "flake_runs": flakes.runs if flakes else None}
-        rows.append(row | {"inputs": one.inputs, "seconds": one.seconds})
+        rows.append(row | {"inputs": one.inputs, "seconds": one.seconds, "verdicts": one.verdicts})
     return rows
 
 

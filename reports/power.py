@@ -41,6 +41,13 @@ class Power:
     flakes: Flakes | None
     inputs: int | None
     seconds: float | None
+    verdicts: int
+    """of laws on implementations that can be judged by them"""
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds a verdict."""
+        return None if self.seconds is None or not self.verdicts else self.seconds / self.verdicts
 
     def share(self, role: str) -> Share | None:
         return self.controls.share(role) if self.controls else None
@@ -107,6 +114,7 @@ def power(report: Report) -> list[Power]:
             _flakes(flakes.get(id, [])),
             _total(row.record.n for row in judged.get(id, [])),
             _total(row.record.duration for row in judged.get(id, [])),
+            sum(row.record.verdict != "unsupported" for row in judged.get(id, [])),
         )
         for id in sorted(seen)
     ]

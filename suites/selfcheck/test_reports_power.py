@@ -89,6 +89,7 @@ def test_a_row_of_power_has_every_denominator(tmp_path: Path) -> None:
     ]
     [row] = power(report(tmp_path / "own", rows))
     assert (row.laws, row.inputs, row.seconds) == (3, 45, 1.0)
+    assert (row.verdicts, row.pace) == (3, 1 / 3), "what is unsupported has no verdict"
     assert [row.share(role) for role in ("fault", "variant", "null", "mutant")] == [
         Share(1, 2),
         Share(1, 1),
