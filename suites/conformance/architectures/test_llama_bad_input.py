@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.llama_inputs import inputs
+from fixtures.strategies.llama_inputs import inputs, large
 from fixtures.strategies.rotary import A_FEW
 
 
@@ -92,6 +92,14 @@ def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
     model, ids = drawn
     mask = torch.ones(ids.shape[0], ids.shape[1] + change, dtype=torch.long)
     judge.rejects(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (1, 17)], ids=str)
+def test_as_many_labels_in_other_rows_are_refused(implementation, shape):
+    """Labels that are as many as the predictions, but of other texts, raise: flattened they would seem to fit."""
+    model, ids = large("number of heads")
+    assert ids.shape == (2, 9)
+    judge.rejects(implementation, model.weights, ids, labels=torch.ones(shape, dtype=torch.long), **model.scalars)
 
 
 @A_FEW

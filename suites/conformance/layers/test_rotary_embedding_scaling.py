@@ -75,6 +75,35 @@ def test_scalings_of_released_models(
     judge.agree(implementation, drawn.x, drawn.positions, base=base, layout=layout, scaling=scaling)
 
 
+RAMPS: dict[str, tuple[float, dict[str, Any]]] = {
+    "between 32 turns and 1": (BASE, {"original_max_position_embeddings": 4096, "truncate": False}),
+    "ends beyond the last pair": (10.0, {"original_max_position_embeddings": 10**6, "beta_fast": 6e4}),
+    "begins beyond the last pair": (10.0, {"original_max_position_embeddings": 10**6}),
+    "ends before the first pair": (BASE, {"original_max_position_embeddings": 6}),
+    "a step": (BASE, {"original_max_position_embeddings": 4096, "truncate": False, "beta_fast": 8, "beta_slow": 8}),
+}
+
+
+@in_both_layouts
+@pytest.mark.parametrize("name", RAMPS)
+def test_where_the_ramp_of_yarn_begins_and_ends(implementation: Implementation, layout: str, name: str) -> None:
+    """Pit: it begins at the first pair at least and ends within the width of a head; a ramp of no length is a step."""
+    drawn = Turning((2,), t=9, d=8, start=0, order="counted", seed=0)
+    base, given = RAMPS[name]
+    scaling = {"rope_type": "yarn", "factor": 4.0} | given
+    judge.agree(implementation, drawn.x, drawn.positions, base=base, layout=layout, scaling=scaling)
+
+
+@in_both_layouts
+@pytest.mark.parametrize("kind", ["yarn", "longrope"])
+def test_a_factor_below_one_does_not_shrink(implementation: Implementation, layout: str, kind: str) -> None:
+    """Pit: the logarithm of such a factor is negative. Queries and keys grow for longer texts, and stay for shorter ones."""
+    drawn = Turning((2,), t=9, d=8, start=0, order="counted", seed=0)
+    scaling: dict[str, Any] = {"rope_type": kind, "factor": 0.5, "original_max_position_embeddings": 64}
+    scaling |= {"short_factor": [1.5] * 4, "long_factor": [2.0] * 4} if kind == "longrope" else {}
+    judge.agree(implementation, drawn.x, drawn.positions, base=BASE, layout=layout, scaling=scaling)
+
+
 @in_both_layouts
 @A_FEW
 @given(drawn=turnings(widths=SEVERAL))
