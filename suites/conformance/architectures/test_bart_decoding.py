@@ -27,6 +27,20 @@ def test_cached_decoding_agrees(implementation, drawn, data):
     judge.holds(implementation, experiment)
 
 
+@A_FEW
+@given(drawn=inputs(at_least=3, batch=2, decoder_layers=4))
+def test_every_layer_has_a_past_of_its_own(implementation, drawn):
+    """Pit: with two layers the places of their pasts in a cache may be counted wrongly and nobody sees it."""
+    model, source, target = drawn
+    sizes = [1] * target.shape[1]
+
+    def experiment(f):
+        pieces = in_pieces(f, model, source, target, sizes)
+        return torch.cat(pieces, dim=1), f(model.weights, source, target, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
 @pytest.mark.parametrize("returns", ["hidden_states", "attentions", "cross_attentions"])
 @A_FEW
 @given(drawn=inputs(at_least=2), data=st.data())

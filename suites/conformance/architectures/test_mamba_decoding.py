@@ -23,6 +23,14 @@ def test_token_by_token_agrees(implementation, drawn, data):
 
 
 @A_FEW
+@given(drawn=inputs(at_least=3, batch=2, layers=4))
+def test_every_layer_has_a_past_of_its_own(implementation, drawn):
+    """Pit: with two layers the places of their pasts in a cache may be counted wrongly and nobody sees it."""
+    model, ids = drawn
+    judge.holds(implementation, in_chunks(model, ids, [1] * ids.shape[1]))
+
+
+@A_FEW
 @given(drawn=inputs(at_least=3, width=5), data=st.data())
 def test_a_beginning_shorter_than_the_window(implementation, drawn, data):
     """Pit: the cache of one or two tokens is filled up with what stands before a text, and that is 0."""
