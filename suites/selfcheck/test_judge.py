@@ -35,6 +35,21 @@ def test_float64_sees_a_billionth_too_much_scale() -> None:
             judge.agree(attention(scaled_by(1 + 1e-9)), p.query, p.key, p.value)
 
 
+def test_a_variant_that_is_wrong_excuses_nobody() -> None:
+    """Two that share a mistake would be each other's noise, and everybody's who makes it."""
+
+    def too_much(x: Tensor) -> Tensor:
+        return x.exp() * (1 + 1e-5)
+
+    def also_too_much(x: Tensor) -> Tensor:
+        return x.exp() * (1 + 1e-5)
+
+    for call in (lambda x: too_much(x), too_much):
+        with pytest.raises(noise.Careless, match=r"the variant '(also )?too much' is itself off by"):
+            judge.agree(toy(call, torch.exp, too_much, also_too_much), normal(4, 4))
+    judge.agree(toy(torch.exp, torch.exp, too_much), normal(4, 4))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_another_order_of_summation_is_accepted(dtype: str) -> None:
     def backwards(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -194,7 +209,7 @@ def test_where_everything_expected_vanishes_nothing_is_certified() -> None:
 def test_expected_values_lost_in_the_noise_certify_nothing() -> None:
     careless = lambda x: x * 1e-3 + normal(3, 3, seed=1).to(x.dtype)  # noqa: E731
     with pytest.raises(Inconclusive):
-        judge.agree(toy(torch.zeros_like, lambda x: x * 1e-3, careless), normal(3, 3))
+        judge.agree(toy(torch.zeros_like, lambda x: x * 1e-3, careless, dtype="float32"), normal(3, 3))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

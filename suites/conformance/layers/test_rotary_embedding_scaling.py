@@ -80,6 +80,10 @@ RAMPS: dict[str, tuple[float, dict[str, Any]]] = {
     "ends beyond the last pair": (10.0, {"original_max_position_embeddings": 10**6, "beta_fast": 6e4}),
     "begins beyond the last pair": (10.0, {"original_max_position_embeddings": 10**6}),
     "ends before the first pair": (BASE, {"original_max_position_embeddings": 6}),
+    "the wrong way round": (
+        BASE,
+        {"original_max_position_embeddings": 4096, "truncate": False, "beta_fast": 1, "beta_slow": 32},
+    ),
     "a step": (BASE, {"original_max_position_embeddings": 4096, "truncate": False, "beta_fast": 8, "beta_slow": 8}),
 }
 
