@@ -64,6 +64,9 @@ LINEARS = ("attention.self.query", "attention.self.key", "attention.self.value",
            "intermediate.dense", "output.dense")  # fmt: skip
 NORMS = ("attention.output.LayerNorm", "output.LayerNorm")
 
+EXTENSIONS = ("returns",)
+"""An option that came later: an implementation without it is one all the same."""
+
 
 def bert(
     weights: Mapping[str, Tensor],
@@ -74,25 +77,27 @@ def bert(
     attention_mask: Int[Tensor, "batch t"] | Bool[Tensor, "batch t"] | None = None,
     token_type_ids: Int[Tensor, "batch t"] | None = None,
     position_ids: Int[Tensor, "batch t"] | None = None,
-) -> Float[Tensor, "layers_plus_1 batch t d"]:
+    returns: str = "hidden_states",
+) -> Float[Tensor, "layers_plus_1 batch t d"] | Float[Tensor, "layers batch heads t t"]:
     """All hidden states of BERT: the normalised embeddings first, then the output of each layer.
 
     `weights` is the state dict of Hugging Face's BertModel as it is (linear layers (out, in)); what is not needed
     here, such as the pooler, is ignored. `heads` attention heads of d / heads features each. `epsilon` is added
     to the variance in every norm. `attention_mask`: 1 where there is text, 0 where there is padding that nobody
     attends to; all 1 if not given. `token_type_ids`: segments, all 0 if not given. `position_ids`: rows of the
-    position table, 0, 1, 2, ... if not given.
+    position table, 0, 1, 2, ... if not given. `returns`: "hidden_states", or "attentions" for the weights of every
+    layer and head instead, rows of queries that add up to 1; a row that sees no token is 0.
 
     Raises ValueError if the state dict lacks something, if d is not a multiple of `heads`, if ids, segments or
-    positions lie outside their tables, or if a shape is not that of `input_ids`. Source: arXiv 1810.04805,
-    section 3.
+    positions lie outside their tables, if a shape is not that of `input_ids`, and for an unknown `returns`.
+    Source: arXiv 1810.04805, section 3.
     """
     batch, t = input_ids.shape
     if token_type_ids is None:
         token_type_ids = torch.zeros_like(input_ids)
     if position_ids is None:
         position_ids = torch.arange(t, device=input_ids.device).expand(batch, t)
-    layers = check(weights, heads, attention_mask, (input_ids, position_ids, token_type_ids))
+    layers = check(weights, heads, attention_mask, (input_ids, position_ids, token_type_ids), returns)
     visible = None if attention_mask is None else attention_mask.bool()[:, None, None, :]  # over heads and queries
 
     linear, norm, split = partial(_linear, weights), partial(_norm, weights, epsilon), partial(_split, heads)
@@ -100,16 +105,21 @@ def bert(
     word, position, segment = (weights[f"embeddings.{name}.weight"] for name in EMBEDDINGS)
     x = norm("embeddings.LayerNorm", word[input_ids] + position[position_ids] + segment[token_type_ids])
     hidden = [x]
+    attentions, width = [], x.shape[-1] // heads
     for layer in (f"encoder.layer.{index}" for index in range(layers)):
         query = split(linear(f"{layer}.attention.self.query", x))
         key = split(linear(f"{layer}.attention.self.key", x))
         value = split(linear(f"{layer}.attention.self.value", x))
-        attended = scaled_dot_product(query, key, value, mask=visible).transpose(1, 2).flatten(-2)
+        if returns == "attentions":  # beside the values, unit vectors: their mean is the weights
+            value = torch.cat([value, torch.eye(t, dtype=x.dtype, device=x.device).expand(batch, heads, t, t)], dim=-1)
+        attended = scaled_dot_product(query, key, value, mask=visible)
+        attentions.append(attended[..., width:])
+        attended = attended[..., :width].transpose(1, 2).flatten(-2)
         x = norm(f"{layer}.attention.output.LayerNorm", x + linear(f"{layer}.attention.output.dense", attended))
         inner = gelu(linear(f"{layer}.intermediate.dense", x))
         x = norm(f"{layer}.output.LayerNorm", x + linear(f"{layer}.output.dense", inner))
         hidden.append(x)
-    return torch.stack(hidden)
+    return torch.stack(hidden if returns == "hidden_states" else attentions)
 
 
 def _linear(weights: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
@@ -131,7 +141,7 @@ def gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
 
 
-def check(weights: Mapping[str, Tensor], heads: int, mask: Tensor | None, ids: tuple[Tensor, ...]) -> int:
+def check(weights: Mapping[str, Tensor], heads: int, mask: Tensor | None, ids: tuple[Tensor, ...], returns: str) -> int:
     """Number of layers of the state dict, or ValueError for what does not fit."""
     layers = 1 + max((int(m[1]) for name in weights if (m := re.match(r"encoder\.layer\.(\d+)\.", name))), default=0)
     modules = [f"encoder.layer.{index}.{name}" for index in range(layers) for name in LINEARS + NORMS]
@@ -151,4 +161,6 @@ def check(weights: Mapping[str, Tensor], heads: int, mask: Tensor | None, ids: t
             raise ValueError(f"expected ids of shape {tuple(shape)} for {name}; they have {tuple(given.shape)}")
         if given.numel() and not 0 <= given.min() <= given.max() < rows:
             raise ValueError(f"expected ids from 0 to {rows - 1} for {name}; they are {given.min()} to {given.max()}")
+    if returns not in ("hidden_states", "attentions"):
+        raise ValueError(f"expected returns to be hidden_states or attentions; it is {returns!r}")
     return layers

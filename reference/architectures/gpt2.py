@@ -63,6 +63,9 @@ LINEARS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 NORMS = ("ln_1", "ln_2")
 IGNORED = -100
 
+EXTENSIONS = ("returns",)
+"""An option that came later: an implementation without it is one all the same."""
+
 
 def gpt2(
     weights: Mapping[str, Tensor],
@@ -74,7 +77,8 @@ def gpt2(
     position_ids: Int[Tensor, "batch t"] | None = None,
     labels: Int[Tensor, "batch t"] | None = None,
     cache: list | None = None,
-) -> Float[Tensor, "batch t vocab"] | Float[Tensor, ""]:
+    returns: str = "logits",
+) -> Float[Tensor, "batch t vocab"] | Float[Tensor, ""] | Float[Tensor, "..."]:
     """Logits of the token after each position; with `labels`, their mean cross-entropy in nats instead.
 
     `weights` is the state dict of Hugging Face's GPT2LMHeadModel as it is; without `lm_head.weight` the head is
@@ -82,22 +86,26 @@ def gpt2(
     variance in every norm. `attention_mask`: 1 for text, 0 for padding that nobody attends to, over past and new
     positions; all 1 if not given. `position_ids`: rows of the position table; if not given they count on from the
     past. `labels`: the text itself, -100 where a token is not to be predicted. `cache`: a list that keeps the
-    past; pass [] with the first tokens and the same list with only the new ones afterwards.
+    past; pass [] with the first tokens and the same list with only the new ones afterwards. `returns`: "logits";
+    "hidden_states", (layers + 1, batch, t, d), what goes into each layer, and last what goes into the head; or
+    "attentions", (layers, batch, heads, t, past + t), the weights, 0 in a row that sees no token.
 
     Raises ValueError if the state dict lacks something, if d is not a multiple of `heads`, if ids, positions or
-    labels lie outside their tables, or if a shape does not fit. Source: Radford et al. 2019, section 2.3.
+    labels lie outside their tables, if a shape does not fit, and for an unknown `returns`. Source: Radford et al.
+    2019, section 2.3.
     """
     batch, t = input_ids.shape
     past = cache[0][0].shape[-2] if cache else 0
     if position_ids is None:
         position_ids = torch.arange(past, past + t, device=input_ids.device).expand(batch, t)
-    layers = check(weights, heads, past, input_ids, position_ids, labels, attention_mask)
+    layers = check(weights, heads, past, input_ids, position_ids, labels, attention_mask, returns)
     visible = None if attention_mask is None else attention_mask.bool()[:, None, None, :]  # over heads and queries
 
     linear, norm, split = partial(_linear, weights), partial(_norm, weights, epsilon), partial(_split, heads)
 
     embedding = weights["transformer.wte.weight"]
     x = embedding[input_ids] + weights["transformer.wpe.weight"][position_ids]
+    states, attentions, width = [x], [], x.shape[-1] // heads
     for index in range(layers):
         query, key, value = linear(f"h.{index}.attn.c_attn", norm(f"h.{index}.ln_1", x)).chunk(3, dim=-1)
         query, key, value = split(query), split(key), split(value)
@@ -105,10 +113,19 @@ def gpt2(
             if past:
                 key, value = torch.cat([cache[index][0], key], dim=-2), torch.cat([cache[index][1], value], dim=-2)
             cache[index : index + 1] = [(key, value)]  # replaces the layer's entry, or appends it the first time
-        attended = scaled_dot_product(query, key, value, mask=visible, causal=True).transpose(1, 2).flatten(-2)
+        if returns == "attentions":  # beside the values, unit vectors: their mean is the weights
+            unit = torch.eye(past + t, dtype=x.dtype, device=x.device)
+            value = torch.cat([value, unit.expand(batch, heads, -1, -1)], dim=-1)
+        attended = scaled_dot_product(query, key, value, mask=visible, causal=True)
+        attentions.append(attended[..., width:])
+        attended = attended[..., :width].transpose(1, 2).flatten(-2)
         x = x + linear(f"h.{index}.attn.c_proj", attended)
         x = x + linear(f"h.{index}.mlp.c_proj", gelu(linear(f"h.{index}.mlp.c_fc", norm(f"h.{index}.ln_2", x))))
-    logits = norm("ln_f", x) @ weights.get("lm_head.weight", embedding).mT
+        states.append(x)
+    states[-1] = norm("ln_f", x)
+    if returns != "logits":
+        return torch.stack(states if returns == "hidden_states" else attentions)
+    logits = states[-1] @ weights.get("lm_head.weight", embedding).mT
     return logits if labels is None else next_token_loss(logits, labels)
 
 
@@ -146,6 +163,7 @@ def check(
     positions: Tensor,
     labels: Tensor | None,
     mask: Tensor | None,
+    returns: str,
 ) -> int:
     """Number of layers of the state dict, or ValueError for what does not fit."""
     layers = 1 + max((int(m[1]) for name in weights if (m := re.match(r"transformer\.h\.(\d+)\.", name))), default=0)
@@ -167,4 +185,6 @@ def check(
             raise ValueError(f"expected {name} of shape {tuple(ids.shape)}; they have {tuple(given.shape)}")
         if given.numel() and not 0 <= given.min() <= given.max() < rows:
             raise ValueError(f"expected {name} from 0 to {rows - 1}; they are {given.min()} to {given.max()}")
+    if returns not in ("logits", "hidden_states", "attentions"):
+        raise ValueError(f"expected returns to be logits, hidden_states or attentions; it is {returns!r}")
     return layers

@@ -117,14 +117,15 @@ def test_one_source_for_many_targets_is_refused(implementation, what, drawn):
     judge.rejects(implementation, model.weights, *pair, **model.scalars)
 
 
-@pytest.mark.parametrize("shape", ["shorter", "in another order"])
+@pytest.mark.parametrize("shape", ["shorter", "in one column", "in one row"])
 @A_FEW
 @given(drawn=inputs(at_least=2))
 def test_labels_of_another_shape_than_the_target_are_refused(implementation, shape, drawn):
     """A label for each word of a target: neither fewer, nor as many of another shape."""
     model, source, target = drawn
     target = torch.cat([target, target.flip(-1)[:, :1]], dim=1)[:, : target.shape[1]]
-    wrong = target[:, :-1] if shape == "shorter" else target.reshape(-1, 1) if len(target) > 1 else target.mT
+    others = {"shorter": target[:, :-1], "in one column": target.reshape(-1, 1), "in one row": target.reshape(1, -1)}
+    wrong = target.mT if others[shape].shape == target.shape else others[shape]
     judge.rejects(implementation, model.weights, source, target, labels=wrong, **model.scalars)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bert_inputs import ample_inputs, inputs
+from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import token_ids
 from fixtures.strategies.weights import LARGE, Bert, large
 
@@ -19,6 +20,23 @@ def test_every_hidden_state_agrees(implementation, drawn):
     """The embeddings and the output of every layer are the reference's."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs())
+def test_hidden_states_have_a_name(implementation, drawn):
+    """What is returned without being asked for is returned when asked for too."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, returns="hidden_states", **model.scalars)
+
+
+@judge.every_dtype
+@A_FEW
+@given(drawn=inputs())
+def test_attention_weights_agree(implementation, drawn):
+    """The weights of every layer and head, rows of which add up to 1."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, returns="attentions", **model.scalars)
 
 
 @given(drawn=inputs(low=1, segments=5), data=st.data())

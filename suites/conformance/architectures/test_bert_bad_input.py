@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bert_inputs import inputs
+from fixtures.strategies.rotary import A_FEW
 
 
 @pytest.mark.parametrize("table", ["word", "position", "token_type"])
@@ -76,3 +77,11 @@ def test_a_mask_of_another_length_is_refused(implementation, drawn, change):
     model, ids = drawn
     mask = torch.ones(ids.shape[0], ids.shape[1] + change, dtype=torch.long)
     judge.rejects(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs(), returns=st.sampled_from(["", "attention", "pooled"]))
+def test_an_unknown_return_is_refused(implementation, drawn, returns):
+    """What cannot be returned raises; nothing else is returned in its place."""
+    model, ids = drawn
+    judge.rejects(implementation, model.weights, ids, returns=returns, **model.scalars)

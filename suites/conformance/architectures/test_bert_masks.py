@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bert_inputs import ample_inputs, inputs
+from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import row_lengths, visibility
 
 
@@ -76,6 +77,24 @@ def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
     def experiment(f):
         masked = f(loud, ids, attention_mask=mask, **model.scalars)
         return masked[:, :, kept], f(loud, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2, batch=1), data=st.data())
+def test_weights_of_hidden_tokens_are_zero(implementation, drawn, data):
+    """No query gives a hidden token any weight, and visible ones share what they share when they are alone."""
+    model, ids = drawn
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    kept = mask[0].nonzero()[:, 0]
+    weights = implementation(model.weights, ids, attention_mask=mask, returns="attentions", **model.scalars)
+    judge.zero(implementation, weights[..., mask[0] == 0])
+
+    def experiment(f):
+        masked = f(model.weights, ids, attention_mask=mask, returns="attentions", **model.scalars)
+        alone = f(model.weights, ids[:, kept], position_ids=kept[None], returns="attentions", **model.scalars)
+        return masked[..., kept, :][..., kept], alone
 
     judge.holds(implementation, experiment)
 

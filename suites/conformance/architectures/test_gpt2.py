@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import ample_inputs, inputs
+from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import different_ids, token_ids
 from fixtures.strategies.weights import LARGE, Gpt2, large
 
@@ -26,6 +27,32 @@ def test_logits_agree_with_a_head_of_its_own(implementation, drawn):
     """Where the state dict has a head that is not the word table, the head makes the logits."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs())
+def test_logits_have_a_name(implementation, drawn):
+    """What is returned without being asked for is returned when asked for too."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, returns="logits", **model.scalars)
+
+
+@judge.every_dtype
+@A_FEW
+@given(drawn=inputs())
+def test_hidden_states_agree(implementation, drawn):
+    """Words with positions, what each layer gives to the next, and last what the final norm gives to the head."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, returns="hidden_states", **model.scalars)
+
+
+@judge.every_dtype
+@A_FEW
+@given(drawn=inputs())
+def test_attention_weights_agree(implementation, drawn):
+    """The weights of every layer and head, rows of which add up to 1."""
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, returns="attentions", **model.scalars)
 
 
 @given(drawn=inputs(), data=st.data())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import chunks, inputs, left_padded
+from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import row_lengths
 from fixtures.strategies.weights import Gpt2, large
 
@@ -17,6 +18,39 @@ def test_cached_decoding_agrees(implementation, drawn, data):
     """Pit: a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
     model, ids = drawn
     judge.holds(implementation, in_chunks(model, ids, data.draw(chunks(ids.shape[1]))))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_new_positions_attend_to_the_past(implementation, drawn, data):
+    """With a cache, the rows of attention are new positions, the columns all so far, and the past stays what it was."""
+    model, ids = drawn
+    read = data.draw(st.integers(1, ids.shape[1] - 1), label="tokens read at once")
+
+    def experiment(f):
+        cache: list = []
+        first = f(model.weights, ids[:, :read], cache=cache, returns="attentions", **model.scalars)
+        new = f(model.weights, ids[:, read:], cache=cache, returns="attentions", **model.scalars)
+        whole = f(model.weights, ids, returns="attentions", **model.scalars)
+        return (first, new), (whole[..., :read, :read], whole[..., read:, :])
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_new_positions_have_hidden_states(implementation, drawn, data):
+    """With a cache, hidden states are those of the new positions."""
+    model, ids = drawn
+    sizes = data.draw(chunks(ids.shape[1]))
+
+    def experiment(f):
+        cache: list = []
+        options = {"returns": "hidden_states", **model.scalars}
+        pieces = [f(model.weights, piece, cache=cache, **options) for piece in ids.split(sizes, dim=1)]
+        return torch.cat(pieces, dim=2), f(model.weights, ids, **options)
+
+    judge.holds(implementation, experiment)
 
 
 def test_decoding_goes_on_after_a_long_past(implementation):

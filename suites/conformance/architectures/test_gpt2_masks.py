@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import inputs, left_padded
+from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import row_lengths, visibility
 
 
@@ -81,3 +82,16 @@ def test_a_mask_of_ones_is_no_mask(implementation, drawn):
         return masked, f(model.weights, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2, batch=1), data=st.data())
+def test_weights_of_hidden_tokens_are_zero(implementation, drawn, data):
+    """No query gives a hidden token any weight, and none a token of its future."""
+    model, ids = drawn
+    length = ids.shape[1]
+    mask = data.draw(visibility(1, length)).flip(-1)
+    visible = mask.bool() & torch.ones(length, length, dtype=torch.bool).tril()
+    weights = implementation(model.weights, ids, attention_mask=mask, returns="attentions", **model.scalars)
+    seeing = visible.any(-1)
+    judge.zero(implementation, weights[:, 0, :, seeing].masked_fill(visible[seeing], 0))
