@@ -235,3 +235,11 @@ def test_the_bias_of_the_logits_is_added(implementation, drawn):
         return f(model.weights, source, target, **model.scalars), logits + bias.to(logits)
 
     judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs())
+def test_logits_have_a_name(implementation, drawn):
+    """What is returned where nothing else is asked for may be asked for."""
+    model, source, target = drawn
+    judge.agree(implementation, model.weights, source, target, returns="logits", **model.scalars)

@@ -96,3 +96,10 @@ def test_the_encoder_does_not_know_what_is_written(implementation, pair):
         return (one, f(pair.model.weights, pair.text, **options)), (f(*pair.given, **options),) * 2
 
     judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(pair=pairs())
+def test_logits_have_a_name(implementation, pair):
+    """What is returned where nothing else is asked for may be asked for."""
+    judge.agree(implementation, *pair.given, returns="logits", **pair.model.scalars)
