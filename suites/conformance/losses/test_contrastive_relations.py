@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -213,24 +214,19 @@ def test_duplicates_are_false_negatives(implementation: Implementation, batch: B
 @ways
 @A_FEW
 @given(batch=opposed(), temperature=TEMPERATURES)
-def test_labels_take_duplicates_out(
+def test_pairs_of_one_label_are_no_negatives_of_each_other(
     implementation: Implementation, batch: Batch, temperature: float, ways: dict[str, bool]
 ) -> None:
-    """If labels say which pairs are the same, a batch in which each stands twice costs what it costs once."""
-    labels = torch.arange(batch.n).repeat(2) - 3
-    judge.holds(
-        implementation,
-        lambda f: (
-            f(
-                batch.anchors.repeat(2, 1),
-                batch.positives.repeat(2, 1),
-                temperature=temperature,
-                labels=labels,
-                **ways,
-            ),
-            f(batch.anchors, batch.positives, temperature=temperature, **ways),
-        ),
-    )
+    """If labels say that all pairs are the same, each has the given negatives alone, as though it stood by itself."""
+    negatives = batch.negatives.flatten(0, -2)
+    options: dict[str, Any] = {"negatives": negatives, "temperature": temperature, **ways}
+
+    def experiment(f: Loss) -> tuple[Tensor, Tensor]:
+        alone = [f(a[None], p[None], **options) for a, p in zip(batch.anchors, batch.positives, strict=True)]
+        labels = torch.full((batch.n,), -3)
+        return f(batch.anchors, batch.positives, labels=labels, **options), torch.stack(alone).mean()
+
+    judge.holds(implementation, experiment)
 
 
 @A_FEW
