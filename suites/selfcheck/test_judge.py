@@ -50,6 +50,13 @@ def test_a_variant_that_is_wrong_excuses_nobody() -> None:
     judge.agree(toy(torch.exp, torch.exp, too_much), normal(4, 4))
 
 
+def test_a_law_that_the_reference_breaks_is_none() -> None:
+    """Its own gap would be the noise, and nobody's too large."""
+    subject = toy(lambda x: x.exp() * 3, torch.exp)
+    with pytest.raises(noise.Careless, match="the reference is itself off by"):
+        judge.holds(subject, lambda f: (f(normal(4, 4)), 2 * f(normal(4, 4))))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_another_order_of_summation_is_accepted(dtype: str) -> None:
     def backwards(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
