@@ -11,6 +11,7 @@ from typing import Any
 import regex
 
 from reference.tokenizers._files import _expect, _flat, _json_object, _kind, _merges, _text
+from reference.tokenizers.pre_tokenization import GPT2, GPT4, GPT4O
 
 # What a tokenizer.json may say besides its tables. Absent counts as the last value.
 _MODEL = {
@@ -24,6 +25,9 @@ _MODEL = {
 _BYTES = {"type": ("ByteLevel",), "add_prefix_space": (False,)}
 _FORMS = {name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")} | {"Lowercase": "lowercase"}
 _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # BERT's: all ASCII that is neither letter, number nor space as well
+# Expressions that match everything, so that a text without what they leave is the whole text: also GPT-4's as
+# conversions write it.
+_WHOLE = {GPT2, GPT4, GPT4O, GPT4.replace("'(?i:[sdmt]|ll|ve|re)", "(?i:'s|'t|'re|'ve|'m|'ll|'d)")}
 _FLAGS = ("lstrip", "rstrip", "single_word")
 
 
@@ -63,6 +67,9 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
     added = content.get("added_tokens") or []
     if not all(isinstance(one, dict) and {"content", "id"} <= one.keys() for one in added):
         raise ValueError(f"{path}: expected added_tokens to have content and id")
+    late = [one["content"] for one in added if one.get("normalized") and _moved(one["content"], steps)]
+    if late:
+        raise ValueError(f"{path}: expected added tokens to be found before a text is normalized, got {late[0]!r}")
     special = {one["content"]: one["id"] for one in added}
     # A token that merges cannot make and letters cannot spell is in the model for its id only.
     vocabulary = {t: id for t, id in model["vocab"].items() if special.get(t) != id or set(t) <= alphabet}
@@ -98,6 +105,12 @@ def _cuts(path: Path, parts: list[Any]) -> tuple[str | list[str], bool]:
     return found[0] if len(found) == 1 else found, bool(last.get("add_prefix_space", True))
 
 
+def _moved(token: Any, steps: list) -> bool:
+    """Whether a token may be found in a normalized text and not in the text itself, or the other way round."""
+    # subtle: no other character becomes a plain space, and none joins one: runs of them, as GPT-NeoX has, stay.
+    return bool(steps) and not ({*steps} <= {"nfc", "nfd"} and isinstance(token, str) and not token.strip(" \t\r\n"))
+
+
 def _expression(path: Path, part: Any) -> str:
     """What a pre-tokenizer keeps together and apart from the rest."""
     kind = _kind(part)
@@ -109,8 +122,10 @@ def _expression(path: Path, part: Any) -> str:
     text = next(iter(wanted.values()), None) if isinstance(wanted, dict) and len(wanted) == 1 else None
     if not isinstance(text, str) or not wanted.keys() <= {"Regex", "String"}:
         raise ValueError(f"{path}: expected Split, Digits or Punctuation before ByteLevel, got {kind}")
-    # Whether matches are kept, or what is not between them is removed: the same for an expression that leaves nothing.
-    if (part.get("behavior"), bool(part.get("invert"))) not in (("Isolated", False), ("Removed", True)):
+    kept = part.get("behavior"), bool(part.get("invert"))
+    if kept == ("Removed", True) and text not in _WHOLE:
+        raise ValueError(f"{path}: expected nothing to be removed, but the Split may leave something: {text!r}")
+    if kept not in (("Isolated", False), ("Removed", True)):
         raise ValueError(f"{path}: expected the Split to keep its matches, got {part.get('behavior')!r}")
     return text if "Regex" in wanted else regex.escape(text)
 

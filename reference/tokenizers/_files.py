@@ -1,8 +1,40 @@
 """The files in which tokenizers are kept, read into plain tables. Whatever is wrong is a ValueError that names it."""
 
 import json
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+T = TypeVar("T")
+P = ParamSpec("P")
+_TYPES = {"str": str, "int": int, "bool": bool}
+
+
+def named(
+    read: Callable[Concatenate[type[T], str | Path, P], T],
+) -> Callable[Concatenate[type[T], str | Path, P], T]:
+    """For a method that reads a file: whatever goes wrong in it is a ValueError that names the file."""
+
+    @wraps(read)
+    def reading(cls: type[T], path: str | Path, *args: P.args, **options: P.kwargs) -> T:
+        try:
+            made = read(cls, path, *args, **options)
+            for field in fields(made):  # type: ignore[arg-type]
+                value = getattr(made, field.name)
+                if not isinstance(value, _TYPES.get(str(field.type), object)):
+                    raise ValueError(f"expected {field.name} to be of type {field.type}, got {value!r}")
+        except ValueError as error:
+            if str(error).startswith(str(path)):
+                raise
+            raise ValueError(f"{path}: {error}") from error
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{path}: expected a tokenizer in which everything has its form, got {said}") from error
+        return made
+
+    return reading
 
 
 def _merges(path: Path, lines: list) -> list[tuple[str, str]]:

@@ -44,6 +44,7 @@ class PieceModel:
 
     def __post_init__(self) -> None:
         checked_pieces(self.pieces, self.byte_fallback)
+        compiled(self.rules)  # raises for what are no rules
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text. Raises ValueError for what UTF-8 cannot hold."""

@@ -80,9 +80,7 @@ class Normalizer(NamedTuple):
             first += 1
         if first == len(parts):
             return Normalized("", [len(text)])
-        begun = next((part[0] for part, _ in parts[first:] if part), "")
-        prefix = self.add_dummy_prefix is True or (self.add_dummy_prefix == "missing" and begun not in (" ", SPACE))
-        letters = [(space, parts[first][1])] if prefix else []
+        letters = [(space, parts[first][1])] if self.add_dummy_prefix is True else []
         after_space = trim
         for part, origin in parts[first:]:
             part = part.lstrip(" ") if after_space else part
@@ -92,6 +90,8 @@ class Normalizer(NamedTuple):
         end = len(text)
         while trim and letters and letters[-1][0] == space:
             end = letters.pop()[1]
+        if self.add_dummy_prefix == "missing" and letters and letters[0][0] not in (" ", SPACE):
+            letters.insert(0, (space, letters[0][1]))
         return Normalized("".join(letter for letter, _ in letters), [origin for _, origin in letters] + [end])
 
     def _step(self, text: str, at: int) -> tuple[str, int]:

@@ -65,6 +65,7 @@ class CompiledRules:
             raise ValueError(f"rules: expected a trie of {size} bytes and results, got {len(content)} bytes")
         self._nodes: tuple[int, ...] = struct.unpack(f"<{size // 4}I", content[4 : 4 + size])
         self._results = content[4 + size :]
+        self._check()
 
     def prefixes(self, text: str, start: int) -> list[str]:
         raw = text[start : start + 32].encode()
@@ -72,8 +73,35 @@ class CompiledRules:
 
     def __getitem__(self, rule: str) -> str:
         raw = rule.encode()
-        place = next(place for n, place in self._found(raw) if n == len(raw))
+        return self._made(next(place for n, place in self._found(raw) if n == len(raw)))
+
+    def _made(self, place: int) -> str:
         return self._results[place : self._results.index(b"\0", place)].decode()
+
+    def _check(self) -> None:
+        """Raises ValueError where a rule ends within a character, or makes what is not there."""
+        children: dict[int, list[int]] = {}
+        for place, node in enumerate(self._nodes):
+            if not node >> 31:
+                children.setdefault(place ^ node & 0xFF, []).append(place)
+        rest = [(0, 0)]  # places in the trie, and the number of bytes that a character lacks there
+        seen = set(rest)
+        while rest:
+            place, lacking = rest.pop()
+            node = self._nodes[place]
+            place ^= _distance(node)
+            if node >> 8 & 1:
+                if lacking:
+                    raise ValueError("rules: expected every rule to end with a character")
+                try:
+                    self._made(self._nodes[place] & 0x7FFFFFFF)
+                except (IndexError, ValueError) as error:
+                    raise ValueError("rules: expected a result for every rule") from error
+            for child in children.get(place, []):
+                byte = self._nodes[child] & 0xFF
+                state = child, lacking - 1 if lacking else sum(byte >= lead for lead in (0xC0, 0xE0, 0xF0))
+                rest += {state} - seen
+                seen.add(state)
 
     def _found(self, raw: bytes) -> list[tuple[int, int]]:
         """Length in bytes, and the place of the result, of each rule that begins there."""

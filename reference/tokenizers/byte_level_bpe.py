@@ -87,6 +87,7 @@ import regex
 
 from reference.tokenizers._byte_level_files import byte_level_fields
 from reference.tokenizers._cutting import any_of, chosen, tiles
+from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import learn
 from reference.tokenizers.normalization import Span, normalization
 from reference.tokenizers.pre_tokenization import CUTS
@@ -286,6 +287,7 @@ class ByteLevelBPE:
         return cls({token: id for id, token in enumerate(tokens)}, merges, pattern)
 
     @classmethod
+    @named
     def from_file(cls, path: str | Path, merges: str | Path | None = None, **options: Any) -> ByteLevelBPE:
         """Load a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a folder with either, or a file of ranks.
 

@@ -76,6 +76,7 @@ from typing import Any, NamedTuple
 import regex
 
 from reference.tokenizers._bpe_files import bpe_fields
+from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import Pair, learn
 
 _WORD, _TEXT = regex.compile(r"\S+"), regex.compile(r"(?s).+")
@@ -258,6 +259,7 @@ class BytePairEncoding:
         return cls({token: id for id, token in enumerate(tokens)}, merges, **options)
 
     @classmethod
+    @named
     def from_file(cls, path: str | Path, merges: str | Path | None = None, **options: Any) -> BytePairEncoding:
         """Load a `tokenizer.json`, or a `vocab.json` with its `merges.txt`, or a folder with either.
 

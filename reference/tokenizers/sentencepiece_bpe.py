@@ -62,6 +62,7 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import Pair, learn
 from reference.tokenizers._pieces import SPECIAL, PieceModel
 from reference.tokenizers._scripts import one_script
@@ -110,6 +111,7 @@ class SentencepieceBPE(PieceModel):
         return cls([*SPECIAL, *((piece, float(-rank), "normal") for rank, piece in enumerate(learnt))])
 
     @classmethod
+    @named
     def from_file(cls, path: str | Path) -> SentencepieceBPE:
         """Load a `tokenizer.json` in which all halves of pieces are merges, or a folder with one.
 

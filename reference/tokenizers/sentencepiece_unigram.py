@@ -32,7 +32,7 @@ each were cut in its second best way.
 | symbol | name | meaning |
 |---|---|---|
 | $x$ | `piece` | text, score and kind; its place in the list is its id |
-| $\log p(x)$ | score | of a normal piece; that of a user-defined one of $n$ characters is $0.1 (n - 1)$ |
+| $\log p(x)$ | score | of a normal piece; that of a user-defined one of length $n$ is $0.1 (n - 1)$ |
 | $S(X)$ | `edges` | the lattice |
 | $\alpha$ | `alpha` | 0: all cuts alike; 1: as probable as they are; large: the best one |
 | $n(x)$ | `expected` | |
@@ -62,6 +62,9 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
   so that float32 can tell the cuts of a long text apart; before, those of a few hundred kilobytes were cut by chance.
 - A user-defined symbol is rather good than certain: its score is close to 0, but pieces that contain it, or scores
   above 0, can beat it. Before SentencePiece 0.2.3 it had the length times the best score, less 0.1.
+- The length of a symbol is that of its UTF-8 for `encode`, but its characters for the $n$ best cuts and for samples, so
+  that the first of the best need not be the encoding.
+- Without any normal piece an unknown character is better than all symbols but those of a single character.
 - `<s>` in a text is three characters. `tokenizers`, which has no kinds, would find a piece.
 - Equally probable cuts have no order among the best $n$.
 - Decoding leaves out the first space, of each piece as long as nothing is written. An unknown piece is ` ⁇ `.
@@ -71,7 +74,7 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -79,12 +82,15 @@ from pathlib import Path
 from random import Random
 
 from reference.tokenizers import _lattice, _unigram_training
+from reference.tokenizers._files import named
 from reference.tokenizers._pieces import SPECIAL, PieceModel
 from reference.tokenizers._sentencepiece import SPACE, Normalized, PieceLike, Trie, single
 from reference.tokenizers._sentencepiece_files import piece_fields
 
 PENALTY = 10.0
 LIMIT = 100_000.0  # SentencePiece 0.2.3
+BEST = 1e9
+"""What counts as the worst normal piece where there is none: better than any."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,7 @@ class SentencepieceUnigram(PieceModel):
         return cls([*SPECIAL, *_normal({piece: single(score) for piece, score in learnt.items()})])
 
     @classmethod
+    @named
     def from_file(cls, path: str | Path) -> SentencepieceUnigram:
         """Load a `tokenizer.json`, which adds up in float64, or a folder with one.
 
@@ -167,9 +174,10 @@ class SentencepieceUnigram(PieceModel):
         return cls(**piece_fields(path, "Unigram"), precision="double")
 
     def _path(self, text: str) -> _lattice.Path:
+        edges = _lattice.cuts(text, self._trie, self._encoded, self._unknown)
         if self.precision == "single":
-            return _lattice.best(self._edges(text), len(text), single, LIMIT)
-        return _lattice.best(self._edges(text), len(text), float)
+            return _lattice.best(edges, len(text), single, LIMIT)
+        return _lattice.best(edges, len(text), float)
 
     def _ids(self, normalized: Normalized, path: _lattice.Path) -> list[int]:
         return [id for id, _ in self._named(normalized, path)]
@@ -180,10 +188,18 @@ class SentencepieceUnigram(PieceModel):
     @cached_property
     def _known(self) -> dict[str, tuple[int, float]]:
         """What can be found in a text: id and score."""
+        return self._scored(len)
+
+    @cached_property
+    def _encoded(self) -> dict[str, tuple[int, float]]:
+        """The same as `encode` has it: there a symbol is as long as its UTF-8."""
+        return self._scored(lambda text: len(text.encode()))
+
+    def _scored(self, length: Callable[[str], int]) -> dict[str, tuple[int, float]]:
         rounded = single if self.precision == "single" else float
         scores = {
             "normal": lambda text, score: score,
-            "user-defined": lambda text, score: rounded(0.1) * (len(text) - 1),
+            "user-defined": lambda text, score: rounded(0.1) * (length(text) - 1),
         }
         found = [(id, text, score, kind) for id, (text, score, kind) in enumerate(self.pieces) if kind in scores]
         return {text: (id, rounded(scores[kind](text, score))) for id, text, score, kind in found}
@@ -195,7 +211,7 @@ class SentencepieceUnigram(PieceModel):
     @cached_property
     def _unknown(self) -> tuple[int, float]:
         rounded = single if self.precision == "single" else float
-        least = min((rounded(score) for _, score, kind in self.pieces if kind == "normal"), default=0.0)
+        least = min((rounded(score) for _, score, kind in self.pieces if kind == "normal"), default=BEST)
         return self._unknown_id, rounded(least - PENALTY)
 
     @cached_property

@@ -67,6 +67,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import learn
 from reference.tokenizers._wordpiece_files import wordpiece_fields
 from reference.tokenizers.normalization import Span, bert_steps, normalization
@@ -224,6 +225,7 @@ class WordPiece:
         return cls({token: id for id, token in enumerate(tokens)}, **options)
 
     @classmethod
+    @named
     def from_file(cls, path: str | Path) -> WordPiece:
         """Load a `tokenizer.json`, a `vocab.txt`, or a folder that holds either."""
         return cls(**wordpiece_fields(path))

@@ -54,3 +54,12 @@ def test_a_missing_model_is_one_clear_error(tmp_path: Path):
     """So is a file that is not there."""
     with pytest.raises(ValueError, match="expected a SentencePiece model, got FileNotFoundError"):
         sentencepiece_models.read(tmp_path / "none.model")
+
+
+def test_spaces_behind_words_are_refused():
+    """A model that was trained with spaces as suffixes says something else by its pieces."""
+    changed = sentencepiece_models._schema().ModelProto()
+    changed.ParseFromString(sentencepiece_models.written("unigram", PIECES, byte_fallback=True))
+    changed.trainer_spec.treat_whitespace_as_suffix = True
+    with pytest.raises(ValueError, match="mine: expected spaces before words, got treat_whitespace_as_suffix"):
+        sentencepiece_models.parsed(changed.SerializeToString(), "mine")

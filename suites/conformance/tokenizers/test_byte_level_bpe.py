@@ -112,6 +112,32 @@ def test_overlaps_merge_from_the_left(implementation, n: int):
     judge.exact(built(implementation, tables).encode("a" * n), tables.ids(*expected), "ids")
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_long_words_merge_at_every_place(implementation, shift: int):
+    """A cut anywhere in thousands of letters tears a token apart: if not one of this word, one of that shifted by one."""
+    tables = Tables(tuple((f"b{'a' * n}", "a") for n in range(6)))
+    expected = tables.ids(*"a" * shift, *["baaaaaa"] * 400)
+    judge.exact(built(implementation, tables).encode("a" * shift + "baaaaaa" * 400), expected, "ids")
+
+
+@pytest.mark.parametrize("n", [20, 100])
+def test_words_that_differ_in_one_place(implementation, n: int):
+    """Words of one length are not taken for each other, wherever the one letter stands in which they differ."""
+    text, tables = "".join(" " + "a" * place + "b" + "a" * (n - place - 1) for place in range(n)), Tables()
+    judge.exact(built(implementation, tables).encode(text), tables.ids(*text), "ids")
+
+
+@pytest.mark.parametrize("first", [2**15 - 128, 2**16 - 128, 2**16, 200_000])
+def test_ids_beyond_sixteen_bits(implementation, first: int):
+    """Vocabularies have more than 65,536 tokens today, and ids are written out and read back in full."""
+    tables, text = Tables((("a", "b"),)), "ab a\u00e9\U0001f600 !~\u00ff"
+    vocabulary = {token: first + id for token, id in tables.vocabulary.items()}
+    tokenizer = implementation(dict(vocabulary), list(tables.merges))
+    expected = [first + id for id in reference(tables).encode(text)]
+    judge.exact(tokenizer.encode(text), expected, "ids")
+    judge.exact(tokenizer.decode(expected), text, "text")
+
+
 def test_a_character_may_be_several_tokens(implementation):
     """Bytes are joined before they are read as UTF-8: decoding token by token gives U+FFFD for each."""
     tokenizer = built(implementation, Tables())

@@ -181,3 +181,19 @@ def test_broken_ranks_are_rejected(implementation, lines: str):
         path = Path(folder, "broken.tiktoken")
         path.write_text(lines, encoding="utf-8")
         judge.rejects(lambda: implementation.from_file(str(path), pattern="gpt4").encode("some text"))
+
+
+ODD: dict[str, Any] = {
+    "added tokens that are none": {"added_tokens": 5},
+    "cuts that are none": {"pre_tokenizer": {"type": "Sequence", "pretokenizers": 5}},
+    "a vocabulary that is none": {"model": {"type": "BPE", "vocab": 5, "merges": []}},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_parts_that_are_none_are_rejected(implementation, what: str):
+    """A whole file in which one part is something else raises."""
+    with tempfile.TemporaryDirectory() as folder:
+        content = gpt4s(Tables((), order=1), False, False) | ODD[what]
+        Path(folder, "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+        judge.rejects(implementation.from_file, folder)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.coins import as_often
 from fixtures.strategies.pairs import BYTES, Encoder, columns, plain, tokens_of
 from fixtures.strategies.vocabularies import Merge
 
@@ -64,6 +65,21 @@ def test_hundreds_of_letters_are_a_word(implementation):
     judge.exact(tokens_of(implementation, marked, "a" * 300), [*["a"] * 299, "a</w>"], "tokens")
     encoder = plain("qxyz", ("y", "z"), ("x", "yz"), ("x", "y"))
     judge.exact(tokens_of(implementation, encoder, "q" * 300 + "xyz"), [*"q" * 300, "xyz"], "tokens")
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_long_words_merge_at_every_place(implementation, shift: int):
+    """A cut anywhere in thousands of letters tears a token apart: if not one of this word, one of that shifted by one."""
+    encoder = plain("ab", *((f"b{'a' * n}", "a") for n in range(6)))
+    word, expected = "a" * shift + "baaaaaa" * 400, ["a"] * shift + ["baaaaaa"] * 400
+    judge.exact(tokens_of(implementation, encoder, word), expected, "tokens")
+
+
+@pytest.mark.parametrize("n", [20, 100])
+def test_words_that_differ_in_one_place(implementation, n: int):
+    """Words of one length are not taken for each other, wherever the one letter stands in which they differ."""
+    text = " ".join("a" * place + "b" + "a" * (n - place - 1) for place in range(n))
+    judge.exact(tokens_of(implementation, plain("ab"), text), [*text.replace(" ", "")], "tokens")
 
 
 # What the vocabulary lacks
@@ -189,6 +205,13 @@ def test_dropout_is_that_of_the_paper(implementation, text: str, tokens: list[st
     bound = 5 * (expected * (1 - expected) / n) ** 0.5
     judge.exact(len(found), n, "words")
     judge.exact(abs(hits / n - expected) < bound, True, f"whether {hits} of {n} are near {expected:.4f}")
+
+
+def test_one_in_two_is_one_in_two(implementation):
+    """Of 20,000 words in which one merge is possible half stay apart, and not eleven in twenty."""
+    words, encoder = 20_000, plain("ab", ("a", "b"), dropout=0.5)
+    ids = encoder.built(implementation).encode(" ".join(["ab"] * words))
+    as_often(list(ids).count(encoder.ids("ab")[0]), words, 0.5, "words that are merged")
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1])

@@ -142,6 +142,8 @@ BROKEN: dict[str, dict[str, Any]] = {
     "no model": {"tokenizer.json": {"version": "1.0"}},
     "another model": {"tokenizer.json": whole(AB, type="Nothing")},
     "no merges": {"tokenizer.json": {**whole(AB), "model": {"type": "BPE", "vocab": AB.vocabulary}}},
+    "an id that is none": {"tokenizer.json": whole(AB, vocab={**AB.vocabulary, "a": "x"})},
+    "a mark that is none": {"tokenizer.json": whole(AB, continuing_subword_prefix=[5])},
     "merges of three": {"tokenizer.json": whole(AB, merges=["a b c"])},
     "no merges.txt": {"vocab.json": AB.vocabulary},
     "no vocabulary": {"merges.txt": "a b"},

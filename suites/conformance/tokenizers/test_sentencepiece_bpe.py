@@ -51,6 +51,14 @@ def test_the_best_pair_is_glued_first(implementation, what: str):
     judge.exact(built(implementation, own, **BARE).encode("".join(found)), own.ids(*found), "ids")
 
 
+@pytest.mark.parametrize("n", [17, 33, 65, 300])
+def test_pieces_of_any_length(implementation, n: int):
+    """Training learns pieces of up to 16 characters; those of a table may be longer, and all are found."""
+    long = "b" + "a" * (n - 1)
+    own = Table((*table("a", "b").own, *((long[: k + 2], float(-k), "normal") for k in range(n - 1))))
+    judge.exact(built(implementation, own, **BARE).encode(f"a{long}{long}b"), own.ids("a", long, long, "b"), "ids")
+
+
 def test_unused_pieces_are_taken_apart(implementation):
     """An unused piece is glued, and may be glued further; left over, it is the two it was made of, and so on."""
     own = Table((*table("a", "b", "c", "d", abcd=-5.0).own, ("ab", -1.0, "unused"), ("abc", -2.0, "unused")))

@@ -155,3 +155,9 @@ def test_merges_that_are_no_scores_are_rejected(implementation):
 def test_other_models_of_merges_are_rejected(implementation, change: dict[str, Any]):
     """What SentencePiece has not, dropout in the file or unknown neighbours one by one, raises."""
     judge.rejects(loaded, implementation, table("a", "b", ab=-1.0), "Llama's", **change)
+
+
+@pytest.mark.parametrize("vocabulary", [{"<unk>": 0, "a": "x"}, {"<unk>": 0, "a": None}, [["a", 0]]], ids=str)
+def test_ids_that_are_none_are_rejected(implementation, vocabulary: Any):
+    """A vocabulary with something else in the place of an id raises when the file is read."""
+    judge.rejects(loaded, implementation, table("a"), "Llama's", vocab=vocabulary)

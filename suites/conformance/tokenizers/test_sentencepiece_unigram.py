@@ -42,6 +42,14 @@ def test_of_equal_cuts_the_longest_last_piece_wins(implementation, own: Table, f
     judge.exact(built(implementation, own, **BARE).encode("".join(found)), own.ids(*found), "ids")
 
 
+@pytest.mark.parametrize("n", [17, 33, 65, 300])
+def test_pieces_of_any_length(implementation, n: int):
+    """Training learns pieces of up to 16 characters; those of a table may be longer, and all are found."""
+    long = "b" + "a" * (n - 1)
+    own = Table((*table("a", "b").own, (long, -2.0, "normal")))
+    judge.exact(built(implementation, own, **BARE).encode(f"a{long}{long}a"), own.ids("a", long, long, "a"), "ids")
+
+
 @pytest.mark.parametrize(("precision", "found"), [("single", ["a", "aaa", "a"]), ("double", ["a", "a", "aaa"])])
 def test_sums_are_rounded(implementation, precision: str, found: list[str]):
     """Where a sum ties but for its rounding, float32 and float64 part. Source: unigram_model.cc, model.rs."""

@@ -151,3 +151,27 @@ def test_the_default_rules_by_example(implementation):
     tokenizer = implementation(own.pieces, rules="nmt_nfkc", add_dummy_prefix=False)
     text = "\ufb01e\u0301\x01\u200b\uff21\t\uff76\uff9e"
     judge.exact(tokenizer.encode(text), own.ids("f", "i", "\u00e9", "▁", "A", "▁", "\u30ac"), "ids")
+
+
+PREFIXED = {
+    "nothing is left": ("runs", {"q": ""}, "q", []),
+    "nothing and spaces": ("trimmed", {"q": ""}, " q ", []),
+    "deleted before a space": ("trimmed", {"q": ""}, "q a", ["▁", "a"]),
+    "made of a space and more": ("trimmed", {"q": " a"}, "q", ["▁", "a"]),
+    "deleted before a word": ("runs", {"q": ""}, "qa", ["▁", "a"]),
+}
+
+
+@pytest.mark.parametrize("what", PREFIXED)
+def test_a_prefix_comes_when_all_else_is_done(implementation, what: str):
+    """Whether a text gets a space in front is seen by what is left of it after rules and trimming."""
+    shape, rules, text, found = PREFIXED[what]
+    own = table("▁", "a")
+    tokenizer = loaded(implementation, own, shape, before=[compiled_part(rules)])
+    judge.exact(tokenizer.encode(text), own.ids(*found), "ids")
+
+
+@pytest.mark.parametrize("row", [["a"], ["a", "x"], ["a", None], [5, -1.0], 5], ids=str)
+def test_rows_that_are_no_pieces_are_rejected(implementation, row: Any):
+    """A piece without its score, or with one that is no number, raises when the file is read."""
+    judge.rejects(loaded, implementation, table("a"), "Llama's", vocab=[["<unk>", 0.0], row])

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.bounds import near
+from fixtures.coins import as_often
 from fixtures.cuts import all_cuts, clear, off
 from fixtures.strategies import pieces
 from fixtures.strategies.pieces import ANY, BARE, EIGHTHS, KINDS, Table, spelled, table, tables
 from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
 
 DRAWS = 2000
-LUCK = 1e-12
-"""How probable a right sampler is to be rejected, for each cut and seed."""
 
 
 def built(implementation: Any, own: Table) -> Any:
@@ -141,14 +140,22 @@ def samples_fit(implementation: Any, what: str, alpha: float) -> None:
     drawn = Counter(tuple(ids) for ids in built(implementation, own).sample(text, alpha=alpha, times=DRAWS, seed=1))
     judge.exact([ids for ids in drawn if ids not in share], [], "samples that are no cuts")
     for ids, right in share.items():
-        often = drawn[ids] / DRAWS
-        judge.exact(DRAWS * _divergence(often, right) < math.log(2 / LUCK), True, f"{ids}: {often} is near {right:.4f}")
+        as_often(drawn[ids], DRAWS, right, f"{ids}")
 
 
-def _divergence(p: float, q: float) -> float:
-    """Of two coins, in nats."""
-    q = min(q, 1 - 1e-15)
-    return sum(x * math.log(x / y) for x, y in ((p, q), (1 - p, 1 - q)) if x > 0)
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 1.0])
+def test_samples_of_very_many_cuts(implementation, alpha: float):
+    """Of the 2.5 million million cuts of 60 letters, pairs are as frequent as their share of exp(alpha score) says."""
+    own, letters = table(a=-1.0, aa=-4.0), 60
+    most = letters // 2
+    weights = [math.comb(letters - n, n) * math.exp(alpha * -2 * n) for n in range(most + 1)]
+    samples = built(implementation, own).sample("a" * letters, alpha=alpha, times=DRAWS, seed=1)
+    pair, lengths = own.ids("aa")[0], dict(zip(own.ids("a", "aa"), (1, 2), strict=True))
+    judge.exact({sum(lengths.get(id, 0) for id in ids) for ids in samples}, {letters}, "letters in a sample")
+    drawn = Counter(list(ids).count(pair) for ids in samples)
+    for least in range(1, most + 1):
+        hits, right = sum(drawn[n] for n in range(least, most + 1)), sum(weights[least:]) / sum(weights)
+        as_often(hits, DRAWS, right, f"{least} pairs or more")
 
 
 @given(own=tables(ANY), data=st.data())

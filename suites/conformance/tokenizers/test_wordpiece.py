@@ -48,6 +48,29 @@ def test_words_over_a_hundred_characters_are_unknown(implementation, n: int):
     judge.exact(tokens_of(implementation, pieces, "a" * n), expected, "tokens")
 
 
+@pytest.mark.parametrize("n", [17, 21, 50, 99])
+def test_tokens_may_be_as_long_as_words(implementation, n: int):
+    """A token of any length is found, at the beginning of a word and within."""
+    pieces = Pieces(("a", "##a", "b", "a" * n, "##" + "a" * n))
+    text, expected = f"{'a' * n} b{'a' * n} {'a' * (n - 1)}", ["a" * n, "b", "##" + "a" * n, "a", *["##a"] * (n - 2)]
+    judge.exact(tokens_of(implementation, pieces, text), expected, "tokens")
+
+
+@pytest.mark.parametrize("n", [513, 1025, 10_000])
+def test_long_texts_are_read_to_the_end(implementation, n: int):
+    """Nothing is cut off that no `length` asks for. Source: BERT has 512 places, which is the model's affair."""
+    pieces = Pieces(("a", "##b", "c"))
+    judge.exact(tokens_of(implementation, pieces, " ".join(["ab"] * n) + " c"), ["a", "##b"] * n + ["c"], "tokens")
+
+
+@pytest.mark.parametrize("n", [20, 100])
+def test_words_that_differ_in_one_place(implementation, n: int):
+    """Words of one length are not taken for each other, wherever the one letter stands in which they differ."""
+    words = ["a" * place + "b" + "a" * (n - place - 1) for place in range(n)]
+    expected = [f"{'##' * (place > 0)}{letter}" for word in words for place, letter in enumerate(word)]
+    judge.exact(tokens_of(implementation, Pieces(("a", "b", "##a", "##b")), " ".join(words)), expected, "tokens")
+
+
 def test_length_of_a_word_is_counted_in_characters(implementation):
     """60 letters of two bytes are 60, and accents that are stripped do not count."""
     pieces = Pieces(("ß", "##ß", "e", "##e"))

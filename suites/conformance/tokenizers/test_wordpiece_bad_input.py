@@ -137,6 +137,10 @@ BROKEN: dict[str, dict[str, Any]] = {
     "no model": {"tokenizer.json": {"version": "1.0"}},
     "no vocabulary": {"tokenizer.json": {**whole(FILES), "model": {"type": "WordPiece", "unk_token": "[UNK]"}}},
     "another model": {"tokenizer.json": {**whole(FILES), "model": {"type": "Nothing", "vocab": FILES.vocabulary}}},
+    "a frame that is none": {"tokenizer.json": {**whole(FILES), "post_processor": 5}},
+    "an id that is none": {
+        "tokenizer.json": {**whole(FILES), "model": whole(FILES)["model"] | {"vocab": {**FILES.vocabulary, "a": "x"}}}
+    },
     "no files": {},
     "a token on two lines": {"vocab.txt": "".join(f"{t}\n" for t in (*SPECIAL, "a", "b", "a"))},
     "a line without a token": {"vocab.txt": "".join(f"{t}\n" for t in (*SPECIAL, "a", "", "b"))},

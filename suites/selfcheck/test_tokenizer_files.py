@@ -1,0 +1,203 @@
+"""What the references say of broken files: a ValueError that names the file, when it is read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from fixtures.strategies.piece_files import compiled, written
+from fixtures.strategies.pieces import table
+from reference.tokenizers._sentencepiece_rules import CompiledRules
+from reference.tokenizers.byte_level_bpe import BYTES, ByteLevelBPE
+from reference.tokenizers.byte_pair_encoding import BytePairEncoding
+from reference.tokenizers.pre_tokenization import GPT2, GPT4, GPT4O
+from reference.tokenizers.sentencepiece_bpe import SentencepieceBPE
+from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
+from reference.tokenizers.wordpiece import WordPiece
+
+ODD: list[Any] = [None, 5, -1, "x", [], {}, [None], ["a"], [[1]], True, 1.5, {"type": "Nope"}]
+ADDED = [{"content": "<s>", "id": 300, "special": True}]
+FRAME = [{"SpecialToken": {"id": "[CLS]"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "[CLS]"}}]
+RULES = {"\u00e9": "e", "\u65e5": "ab", "x": ""}
+FILES: dict[type[Any], dict[str, Any]] = {
+    WordPiece: {
+        "normalizer": {"type": "BertNormalizer", "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing", "single": FRAME},
+        "decoder": {"cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {"[UNK]": 0, "[CLS]": 1, "a": 2},
+        },
+    },
+    BytePairEncoding: {
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": {
+            "type": "BPE",
+            "dropout": 0.0,
+            "unk_token": "?",
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "",
+            "vocab": {"?": 0, "a": 1, "b": 2, "ab": 3},
+            "merges": [["a", "b"]],
+        },
+    },
+    ByteLevelBPE: {
+        "added_tokens": ADDED,
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+        "model": {"type": "BPE", "vocab": {c: n for n, c in enumerate(BYTES)} | {"ab": 256}, "merges": [["a", "b"]]},
+    },
+}
+
+
+def _pieces(folder: Path, algorithm: str) -> dict[str, Any]:
+    content = Path(written(str(folder), table("\u2581", "a"), "Llama's first", algorithm), "tokenizer.json").read_text(
+        "utf-8"
+    )
+    whole: dict[str, Any] = json.loads(content)
+    rules = {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(compiled(RULES)).decode()}
+    whole["normalizer"]["normalizers"].insert(0, rules)
+    return whole
+
+
+def _places(part: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Of everything in a file, but of lists and tables the first four entries."""
+    for key in list(part if isinstance(part, dict) else range(len(part)))[:8]:
+        yield (*place, key)
+        if isinstance(part[key], dict | list):
+            yield from _places(part[key], (*place, key))
+
+
+@pytest.mark.parametrize("reference", [*FILES, SentencepieceBPE, SentencepieceUnigram], ids=lambda cls: cls.__name__)
+def test_every_damage_is_named_when_the_file_is_read(reference: Any, tmp_path: Path) -> None:
+    """Whatever stands in a wrong place, or lacks: the file is read, or a ValueError names it; nothing comes later."""
+    algorithms = {SentencepieceBPE: "BPE", SentencepieceUnigram: "Unigram"}
+    whole = FILES[reference] if reference in FILES else _pieces(tmp_path, algorithms[reference])
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    reference.from_file(path).encode("ab a \u65e5")
+    refused = 0
+    for place in _places(whole):
+        for odd in [..., *ODD]:
+            content = deepcopy(whole)
+            part: Any = content
+            for key in place[:-1]:
+                part = part[key]
+            if odd is ...:
+                del part[place[-1]]
+            else:
+                part[place[-1]] = odd
+            path.write_text(json.dumps(content), encoding="utf-8")
+            try:
+                read = reference.from_file(path)
+            except ValueError as error:
+                assert str(error).startswith(f"{path}: "), error
+                refused += 1
+            else:
+                read.encode("ab a \u65e5")
+    assert refused > 50
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 10_000, '{"model": ' + "9" * 5_000 + "}", "{", ""],
+    ids=["too deep", "too large a number", "cut", "nothing"],
+)
+def test_what_is_no_json_names_its_file(content: str, tmp_path: Path) -> None:
+    """Also where the parser gives up in another way than for a mistake."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text(content, encoding="utf-8")
+    references: list[Any] = [*FILES, SentencepieceBPE, SentencepieceUnigram]
+    for reference in references:
+        with pytest.raises(ValueError, match=str(path)):
+            reference.from_file(path)
+
+
+def _damaged(whole: bytes) -> Iterator[bytes]:
+    size = int.from_bytes(whole[:4], "little")
+    yield from (whole[:n] for n in (0, 3, 4, size, size + 4, len(whole) - 1))
+    for at in range(4 + size, len(whole)):
+        yield whole[:at] + b"\xff" + whole[at + 1 :]
+    for at in range(4, 4 + size, 4):
+        if any(whole[at : at + 4]):
+            for bit in range(32):
+                node = int.from_bytes(whole[at : at + 4], "little") ^ 1 << bit
+                yield whole[:at] + node.to_bytes(4, "little") + whole[at + 4 :]
+
+
+def test_damaged_rules_are_refused_when_they_are_read() -> None:
+    """A table of rules that is cut, or in which any bit is another: it is refused, or all that is in it can be used."""
+    refused = 0
+    for raw in _damaged(compiled(RULES)):
+        try:
+            rules = CompiledRules(raw)
+        except ValueError as error:
+            assert str(error).startswith("rules: "), error
+            refused += 1
+            continue
+        for letter in (*map(chr, range(1, 0x180)), "\u65e5", "\u65e6"):
+            for rule in rules.prefixes(letter, 0):
+                assert isinstance(rules[rule], str)
+    assert refused > 20
+
+
+def test_damaged_rules_are_refused_before_a_text_comes() -> None:
+    """Pieces with a table of rules that lacks its last results are no tokenizer."""
+    for reference in (SentencepieceBPE, SentencepieceUnigram):
+        with pytest.raises(ValueError, match="rules: expected a result for every rule"):
+            reference(table("a").pieces, rules=compiled(RULES)[:-1])
+
+
+NORMALIZED = {"content": "<x>", "id": 300, "special": False, "normalized": True}
+REMOVED = {"type": "Split", "behavior": "Removed", "invert": True}
+
+
+def _byte_level(tmp_path: Path, **changes: Any) -> ByteLevelBPE:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(FILES[ByteLevelBPE] | changes), encoding="utf-8")
+    return ByteLevelBPE.from_file(path)
+
+
+def test_tokens_that_are_looked_for_in_the_normalized_text_are_refused(tmp_path: Path) -> None:
+    """They are no matter where nothing is normalized; else the first is named."""
+    assert _byte_level(tmp_path, added_tokens=[NORMALIZED], normalizer=None).encode("a<x>")[-1] == 300
+    assert _byte_level(tmp_path, added_tokens=[NORMALIZED | {"normalized": False}]).encode("a<x>")[-1] == 300
+    with pytest.raises(ValueError, match="before a text is normalized, got '<x>'"):
+        _byte_level(tmp_path, added_tokens=[*ADDED, NORMALIZED | {"id": 301}])
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_runs_of_spaces_are_the_same_normalized_or_not(form: Literal["NFC", "NFD"], tmp_path: Path) -> None:
+    """GPT-NeoX has such tokens. No other character becomes a space by canonical normalization, and none joins one."""
+    spaces = NORMALIZED | {"content": "  "}
+    assert 300 in _byte_level(tmp_path, added_tokens=[spaces], normalizer={"type": form}).encode("a  b")
+    with pytest.raises(ValueError, match="before a text is normalized, got '  '"):
+        _byte_level(tmp_path, added_tokens=[spaces], normalizer={"type": "NFKC"})
+    for letter in map(chr, range(sys.maxunicode + 1)):
+        assert unicodedata.normalize(form, f" {letter}").count(" ") == 1 + (letter == " ")
+
+
+@pytest.mark.parametrize("wanted", [{"Regex": r"\p{L}+"}, {"String": "a"}])
+def test_a_split_that_removes_something_is_refused(wanted: dict[str, str], tmp_path: Path) -> None:
+    """What lies between the matches of an expression is gone; only GPT's expressions are known to leave nothing."""
+    last = FILES[ByteLevelBPE]["pre_tokenizer"] | {"use_regex": False}
+
+    def read(pattern: dict[str, str]) -> ByteLevelBPE:
+        parts = [REMOVED | {"pattern": pattern}, last]
+        return _byte_level(tmp_path, pre_tokenizer={"type": "Sequence", "pretokenizers": parts})
+
+    assert [read({"Regex": whole}).decode(read({"Regex": whole}).encode("a 1")) for whole in (GPT2, GPT4, GPT4O)]
+    with pytest.raises(ValueError, match="expected nothing to be removed"):
+        read(wanted)
