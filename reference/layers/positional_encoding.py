@@ -6,13 +6,15 @@ hands. A step of $k$ places turns each hand by the same angle wherever the step 
 word $k$ before"; and the inner product of two encodings tells how far apart they are.
 
 $$
-y_n = x_n + e_{n + o},
+y_n = x_n + e_{n + o}
 \qquad
 e_p = \begin{cases}
   T_p & \text{learned} \\
   (\ldots, \sin p\,\theta_i, \ldots, \cos p\,\theta_i, \ldots) & \text{sinusoids}
 \end{cases}
-\qquad
+$$
+
+$$
 \theta_i = b^{-2i/d} \quad\text{or, with an endpoint,}\quad b^{-i/(d/2 - 1)}
 $$
 
