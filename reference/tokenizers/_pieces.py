@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), 
 
 
 @dataclass(frozen=True)
-class PieceModel:
+class PieceModel(ABC):
     """A model from its table. Raises ValueError where that contradicts itself.
 
     pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first, as a mapping,
@@ -66,9 +67,9 @@ class PieceModel:
     def _named(self, normalized: Normalized, path: Iterable[tuple[int, int, int]]) -> list[tuple[int, Token]]:
         return found_tokens(normalized, path, self._unknown_id, self._bytes)
 
+    @abstractmethod
     def _path(self, text: str) -> Iterable[tuple[int, int, int]]:
         """How a normalized text is cut: (start, end, id)."""
-        raise NotImplementedError
 
     @cached_property
     def _unknown_id(self) -> int:
