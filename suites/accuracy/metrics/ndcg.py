@@ -2,7 +2,10 @@
 
 Järvelin and Kekäläinen, *Cumulated gain-based evaluation of IR techniques*, 2002, with the discount of Burges et al.
 2005: a document of gain g at rank r (from 1) counts g / log2(r + 1), and the sum over the first k ranks is divided
-by that of the best possible order. 1 is perfect, 0 is nothing relevant among the first k.
+by that of the best possible order of all relevant documents. 1 is perfect, 0 is nothing relevant among the first k.
+
+Gains are those of the relevance judgements as they stand, as in BEIR and trec_eval; for the exponential ones of Burges
+et al., give 2^g - 1. Equal scores rank by rising id; trec_eval has them by falling id.
 """
 
 from __future__ import annotations
@@ -25,14 +28,15 @@ def ranked(scores: Mapping[str, float]) -> list[str]:
 
 
 def ndcg(ranking: Sequence[str], gains: Mapping[str, float], k: int = 10) -> float:
-    """nDCG@k of `ranking` (ids, best first). `gains`: id -> gain > 0; ids not named gain nothing.
+    """nDCG@k of `ranking` (ids, best first). `gains`: id -> gain; ids not named gain nothing, nor do those below 0, which
+    in trec_eval's files stand for "not judged".
 
-    A query without relevant documents is worth 0. Raises `ValueError` on k < 1, negative gains and repeated ids.
+    A query without relevant documents is worth 0. Raises `ValueError` on k < 1, gains not finite, and repeated ids.
     """
     if k < 1:
         raise ValueError(f"expected k of at least 1, got {k}")
-    if any(gain < 0 for gain in gains.values()):
-        raise ValueError(f"expected gains of at least 0, got {min(gains.values())}")
+    if not all(map(math.isfinite, gains.values())):
+        raise ValueError("expected finite gains")
     if len(set(ranking)) < len(ranking):
         raise ValueError("a ranking names each document once")
     best = discounted(sorted(gains.values(), reverse=True)[:k])
@@ -41,22 +45,31 @@ def ndcg(ranking: Sequence[str], gains: Mapping[str, float], k: int = 10) -> flo
 
 def discounted(gains: Sequence[float]) -> float:
     """Sum of g / log2(r + 1) over ranks r = 1, 2, ..."""
-    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+    return math.fsum(max(gain, 0.0) / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
 class Ndcg(evaluate.Metric):  # type: ignore[misc]
-    """Mean of `ndcg` over queries, every relevant document gaining 1."""
+    """Mean of `ndcg` over queries, every relevant document gaining 1, or what `gains` says."""
 
     def _info(self) -> evaluate.MetricInfo:
         ids = datasets.Sequence(datasets.Value("string"))
         return evaluate.MetricInfo(
             description="mean nDCG@k over queries",
             citation="Järvelin and Kekäläinen 2002",
-            inputs_description="predictions: rankings (ids, best first); references: the relevant ids; k",
+            inputs_description="predictions: rankings (ids, best first); references: the relevant ids; gains: of these; k",
             features=datasets.Features({"predictions": ids, "references": ids}),
         )
 
-    def _compute(self, predictions: list[list[str]], references: list[list[str]], k: int = 10) -> dict[str, float]:
-        pairs = zip(predictions, references, strict=True)
-        values = [ndcg(ranking, dict.fromkeys(relevant, 1.0), k) for ranking, relevant in pairs]
+    def _compute(
+        self,
+        predictions: list[list[str]],
+        references: list[list[str]],
+        gains: list[list[float]] | None = None,
+        k: int = 10,
+    ) -> dict[str, float]:
+        gained = [[1.0] * len(relevant) for relevant in references] if gains is None else gains
+        values = [
+            ndcg(ranking, dict(zip(relevant, own, strict=True)), k)
+            for ranking, relevant, own in zip(predictions, references, gained, strict=True)
+        ]
         return {f"ndcg@{k}": math.fsum(values) / len(values)}
