@@ -49,7 +49,7 @@ def mcnemar(first: Sequence[float], second: Sequence[float]) -> float:
     the small levels that a correction for many comparisons asks for. 1 where they differ nowhere.
     """
     differences = paired(first, second)
-    if not set(np.concatenate([first, second])) <= {0, 1}:
+    if not (binary(first) and binary(second)):
         raise ValueError("McNemar's test compares hits and misses: expected 0 and 1 only")
     won, lost = int((differences > 0).sum()), int((differences < 0).sum())
     return coin(min(won, lost), won + lost)
@@ -57,9 +57,11 @@ def mcnemar(first: Sequence[float], second: Sequence[float]) -> float:
 
 def coin(heads: int, throws: int) -> float:
     """Probability that a fair coin falls at least as unevenly as `heads` of `throws`, to either side."""
-    few = min(heads, throws - heads)
-    below = sum(math.comb(throws, k) for k in range(few + 1))
-    return min(1.0, float(2 * below / 2**throws))
+    below, ways = 0, 1
+    for k in range(min(heads, throws - heads) + 1):
+        below += ways
+        ways = ways * (throws - k) // (k + 1)
+    return min(1.0, 2 * below / 2**throws)
 
 
 def randomization(
@@ -115,9 +117,10 @@ def paired_bootstrap(
     if weights.shape != differences.shape or (weights <= 0).any():
         raise ValueError("expected a denominator above 0 for each example")
     rows = summed(np.stack([differences, weights], axis=1), clusters)
-    one, other = (np.unique(rows * [sign, 1], axis=0, return_counts=True) for sign in (1.0, -1.0))
-    sign = 1.0 if list(map(tuple, one[0])) >= list(map(tuple, other[0])) else -1.0
-    distinct, times = one if sign > 0 else other
+    # The same draws whichever model is called the first.
+    signed = {sign: np.unique(rows * [sign, 1], axis=0, return_counts=True) for sign in (1.0, -1.0)}
+    sign = max(signed, key=lambda sign: [array.tolist() for array in signed[sign]])
+    distinct, times = signed[sign]
     sums = np.concatenate([np.einsum("bm,md->bd", c, distinct) for c in multiplicities(times, resamples, seed)])
     drawn = sums[:, 0] / sums[:, 1]
     low, high = sorted(sign * np.quantile(drawn, [0.025, 0.975]))
@@ -160,7 +163,9 @@ def pairwise(
     clusters, by `randomization` elsewhere, with resamples enough for the correction not to swallow every difference.
     """
     pairs = list(itertools.combinations(sorted(scores), 2))
-    if clusters is None and all(value in (0, 1) for values in scores.values() for value in values):
+    for values in scores.values():
+        paired(values, values)
+    if clusters is None and all(map(binary, scores.values())):
         found = [mcnemar(scores[one], scores[other]) for one, other in pairs]
     elif pairs:
         differences = np.stack([paired(scores[one], scores[other]) for one, other in pairs], axis=1)
@@ -197,6 +202,10 @@ def shared_ranks_paired(
             rank = place + 1
         ranks[model] = rank
     return ranks
+
+
+def binary(values: Sequence[float]) -> bool:
+    return bool(np.isin(np.asarray(values, dtype=float), (0, 1)).all())
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> Array:
