@@ -63,8 +63,8 @@ LINEARS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 NORMS = ("ln_1", "ln_2")
 IGNORED = -100
 
-EXTENSIONS = ("returns",)
-"""An option that came later: an implementation without it is one all the same."""
+EXTENSIONS = ("returns", "scale_by_layer")
+"""Options that came later: an implementation without them is one all the same."""
 
 
 def gpt2(
@@ -78,6 +78,7 @@ def gpt2(
     labels: Int[Tensor, "batch t"] | None = None,
     cache: list | None = None,
     returns: str = "logits",
+    scale_by_layer: bool = False,
 ) -> Float[Tensor, "batch t vocab"] | Float[Tensor, ""] | Float[Tensor, "..."]:
     """Logits of the token after each position; with `labels`, their mean cross-entropy in nats instead.
 
@@ -88,7 +89,8 @@ def gpt2(
     past. `labels`: the text itself, -100 where a token is not to be predicted. `cache`: a list that keeps the
     past; pass [] with the first tokens and the same list with only the new ones afterwards. `returns`: "logits";
     "hidden_states", (layers + 1, batch, t, d), what goes into each layer, and last what goes into the head; or
-    "attentions", (layers, batch, heads, t, past + t), the weights, 0 in a row that sees no token.
+    "attentions", (layers, batch, heads, t, past + t), the weights, 0 in a row that sees no token. `scale_by_layer`:
+    scores of layer i, counted from 0, are divided by i + 1 as well; no GPT-2 of OpenAI's does so.
 
     Raises ValueError if the state dict lacks something, if d is not a multiple of `heads`, if ids, positions or
     labels lie outside their tables, if a shape does not fit, and for an unknown `returns`. Source: Radford et al.
@@ -109,6 +111,8 @@ def gpt2(
     for index in range(layers):
         query, key, value = linear(f"h.{index}.attn.c_attn", norm(f"h.{index}.ln_1", x)).chunk(3, dim=-1)
         query, key, value = split(query), split(key), split(value)
+        if scale_by_layer:  # Stanford's GPT-2s, which so keep the scores of deep layers within float16
+            query = query / (index + 1)
         if cache is not None:
             if past:
                 key, value = torch.cat([cache[index][0], key], dim=-2), torch.cat([cache[index][1], value], dim=-2)

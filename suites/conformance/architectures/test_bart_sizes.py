@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.bart_inputs import A_FEW, in_pieces, inputs, large_inputs
+from fixtures.strategies.bart_inputs import A_FEW, Bart, in_pieces, inputs, large_inputs
+from fixtures.strategies.token_ids import many_texts
 from fixtures.strategies.weights import LARGE
 
 
@@ -17,6 +19,18 @@ def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
     model, source, target = drawn
     judge.agree(implementation, model.weights, source, target, **model.scalars)
+
+
+@A_FEW
+@given(data=st.data())
+def test_one_model_reads_many_texts(implementation, data):
+    """A model that is built, or compiled, once serves batches of any number and length, padded and not."""
+    model = Bart(
+        seed=1, decoder_heads=4, layers=1, heads=2, d_head=4, inner=7, vocabulary=11, positions=17, epsilon=1e-5
+    )
+    (source, mask), (target, _) = (data.draw(many_texts(model.vocabulary)) for _ in range(2))
+    target = target[:1].repeat(len(source), 1)
+    judge.agree(implementation, model.weights, source, target, attention_mask=mask, **model.scalars)
 
 
 @pytest.mark.parametrize("what", LARGE)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.bert_inputs import ample_inputs, inputs
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import token_ids
+from fixtures.strategies.token_ids import many_texts, token_ids
 from fixtures.strategies.weights import LARGE, Bert, large
 
 
@@ -55,6 +55,15 @@ def test_ids_of_32_bits_are_ids(implementation, drawn):
     """Whole numbers of either width name the same words."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids.int(), **model.scalars)
+
+
+@A_FEW
+@given(data=st.data())
+def test_one_model_reads_many_texts(implementation, data):
+    """A model that is built, or compiled, once serves batches of any number and length, padded and not."""
+    model = Bert(seed=1, layers=1, heads=2, d_head=4, inner=7, vocabulary=11, positions=17, epsilon=1e-5)
+    ids, mask = data.draw(many_texts(model.vocabulary))
+    judge.agree(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
 @given(drawn=inputs(layers=12))

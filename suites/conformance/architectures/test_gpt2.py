@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import ample_inputs, inputs
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import different_ids, token_ids
+from fixtures.strategies.token_ids import different_ids, many_texts, token_ids
 from fixtures.strategies.weights import LARGE, Gpt2, large
 
 
@@ -65,11 +65,32 @@ def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
     judge.agree(implementation, model.weights, ids, **model.scalars)  # forgotten with the call that chose them
 
 
+@A_FEW
+@given(drawn=inputs(layers=3), returns=st.sampled_from(["logits", "attentions"]))
+def test_scores_are_divided_by_the_number_of_the_layer_where_asked(implementation, drawn, returns):
+    """Pit: where a configuration says so, scores of layer i, from 0, are divided by i + 1; a checkpoint does not show it.
+
+    Source: transformers' GPT2Config, `scale_attn_by_inverse_layer_idx`, for https://github.com/stanford-crfm/mistral
+    """
+    model, ids = drawn
+    judge.agree(implementation, model.weights, ids, scale_by_layer=True, returns=returns, **model.scalars)
+    judge.agree(implementation, model.weights, ids, returns=returns, **model.scalars)
+
+
 @given(drawn=inputs())
 def test_ids_of_32_bits_are_ids(implementation, drawn):
     """Whole numbers of either width name the same words."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids.int(), **model.scalars)
+
+
+@A_FEW
+@given(data=st.data())
+def test_one_model_reads_many_texts(implementation, data):
+    """A model that is built, or compiled, once serves batches of any number and length, padded and not."""
+    model = Gpt2(seed=1, layers=1, heads=2, d_head=4, inner=7, vocabulary=11, positions=17, epsilon=1e-5)
+    ids, mask = data.draw(many_texts(model.vocabulary))
+    judge.agree(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
 @given(drawn=inputs(layers=12))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.t5_inputs import A_FEW, HALF, TABLE, WHAT, ample_pairs, large_pair, mirrored, pairs
-from fixtures.strategies.token_ids import different_ids
+from fixtures.strategies.t5_inputs import A_FEW, HALF, T5, TABLE, WHAT, ample_pairs, large_pair, mirrored, pairs
+from fixtures.strategies.token_ids import different_ids, many_texts
 
 
 @judge.every_dtype
@@ -33,6 +33,16 @@ def test_gradients_of_every_parameter_agree(implementation, pair):
 def test_epsilon_is_felt_by_small_activations(implementation, pair):
     """Pit: where activations are near its root, the epsilon of every norm must be the given one."""
     judge.agree(implementation, *pair.given, **pair.model.scalars)
+
+
+@A_FEW
+@given(data=st.data())
+def test_one_model_reads_many_texts(implementation, data):
+    """A model that is built, or compiled, once serves batches of any number and length, padded and not."""
+    model = T5(seed=1, layers=1, heads=2, d_head=4, inner=7, vocabulary=11, positions=17, epsilon=1e-5)
+    (text, mask), (written, _) = (data.draw(many_texts(model.vocabulary)) for _ in range(2))
+    written = written[:1].repeat(len(text), 1)
+    judge.agree(implementation, model.weights, text, written, attention_mask=mask, **model.scalars)
 
 
 @A_FEW
