@@ -131,11 +131,14 @@ def test_users_implementation_returns(
 def test_throughput(
     request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2, task: Task, dtype: str
 ) -> None:
-    """Tokens a second of all implementations, in one contest; whoever is wrong gets no figure."""
+    """Tokens a second of all implementations, in one contest; whoever is wrong gets no figure.
+
+    The reference, with its cache, writes as fast as transformers' `generate` at least, or the test fails.
+    """
     import torch
 
     from fixtures import judge
-    from fixtures.contests import held
+    from fixtures.contests import held, no_slower
     from fixtures.subject import Subject
     from fixtures.throughput import SECONDS, haste
 
@@ -155,7 +158,7 @@ def test_throughput(
             judge.agree(again, model.weights, ids, **model.scalars)
 
     with torch.no_grad():
-        held(
+        result = held(
             request,
             record,
             CONCEPT,
@@ -169,6 +172,8 @@ def test_throughput(
             tokens=task.tokens,
             seconds=SECONDS * haste(request.config, device),
         )
+    if task.metric == "generate" and device == "cpu":
+        no_slower(result, "reference", ("transformers-eager", "transformers-sdpa"))
 
 
 def _rows(facts: dict[str, Any], result: Contest, outcome: Outcome) -> list[dict[str, Any]]:
