@@ -38,15 +38,31 @@ def test_what_is_left_out_has_a_reason(
     assert of(**declared).left_out(law, case, profile) == reason
 
 
-def test_of_cases_left_out_one_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For each law and dtype one case that the implementation has not got stays, and all that it has."""
-    monkeypatch.setattr("fixtures.plugin.selection.pytest.Function", SimpleNamespace)
+def kept(**declared: Any) -> list[str]:
+    """Of two laws in two dtypes and three cases, those that stay."""
 
     def item(law: str, dtype: str, kind: str) -> Any:
-        subject = Subject(ATTENTION, of(cases={"kind": ("x",)}), dtype, "cpu")
+        subject = Subject(ATTENTION, of(**declared), dtype, "cpu")
         callspec = SimpleNamespace(params={"implementation": subject, "kind": kind})
-        return SimpleNamespace(path="file", originalname=law, callspec=callspec)
+        return SimpleNamespace(name=f"{law} {dtype} {kind}", originalname=law, callspec=callspec)
 
     items = [item(law, dtype, kind) for law in "ab" for dtype in ("float64", "float32") for kind in "xyz"]
-    dropped = [(one.originalname, one.callspec.params["kind"]) for one in _said_before(items, "default")]
-    assert dropped == [("a", "z")] * 2 + [("b", "z")] * 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fixtures.plugin.selection.pytest.Function", SimpleNamespace)
+        dropped = list(_said_before(items, "default"))
+    return [one.name for one in items if one not in dropped]
+
+
+def test_of_cases_left_out_one_is_said() -> None:
+    """For each law and dtype one case that the implementation has not got stays, and all that it has."""
+    both = [(law, dtype) for law in "ab" for dtype in ("float64", "float32")]
+    assert kept(cases={"kind": ("x",)}) == [f"{law} {dtype} {kind}" for law, dtype in both for kind in "xy"]
+    assert kept(cases={"kind": ()}) == [f"{law} {dtype} x" for law, dtype in both]
+    assert len(kept()) == 12
+
+
+@pytest.mark.parametrize("declared", [{"devices": ("cuda",)}, {"requires": ("no-such-package>=1",)}])
+def test_what_cannot_run_here_is_said_once(declared: dict[str, Any]) -> None:
+    """A library or a device that is not there is one record by its name; of a user's own every law says so."""
+    assert kept(**declared) == ["a float64 x"]
+    assert len(kept(**declared, users=True)) == 12
