@@ -259,6 +259,13 @@ def over_every_rank(ranking, relevant, k=None):
     return sum(h / rank for rank, h in enumerate(hits, start=1)) / max(1, len(ranking[:k]))
 
 
+def test_ten_ranks_count_unless_told_otherwise():
+    ranking = [f"{number:02}" for number in range(20)]
+    assert gain.ndcg(ranking, {"10": 1.0}) == 0.0 < gain.ndcg(ranking, {"09": 1.0})
+    assert found.recall(ranking, ["09", "10"]) == 0.5 and right.precision(ranking, ranking[8:12]) == 0.2
+    assert first.reciprocal_rank(ranking, ["19"]) == average.average_precision(ranking, ["19"]) == 1 / 20
+
+
 def test_scikit_learn_averages_over_documents_that_tie():
     assert gain.ndcg(gain.ranked({"a": 1.0, "b": 1.0}), {"b": 1.0}) == pytest.approx(1 / math.log2(3))
     assert sklearn.ndcg_score([[0, 1]], [[1.0, 1.0]]) == pytest.approx((1 + 1 / math.log2(3)) / 2)

@@ -222,7 +222,13 @@ def correlation_of_the_values(x, y):
     return float(np.corrcoef(x, y)[0, 1])
 
 
-@CALIBRATION.law({"pairs": [(0.0, True)], "bins": 3}, pairs=stated, bins=st.sampled_from([1, 3, 10, 15]))
+@CALIBRATION.law(
+    {"pairs": [(0.0, True)], "bins": 3},
+    {"pairs": [(0.0, True), (0.1, False)], "bins": 3},
+    {"pairs": [(0.95, True), (1.0, False)], "bins": 3},
+    pairs=stated,
+    bins=st.sampled_from([1, 3, 10, 15]),
+)
 def error_is_the_gap_of_each_bin_by_its_size(error, pairs, bins):
     total = 0.0
     for index in range(bins):
@@ -252,7 +258,13 @@ def calibration_refuses_nonsense(error):
         ([1], [1], 0),
     ):
         assert refuses(error, confidences, hits, bins)
-    assert refuses(error, [0.5, 0.5], [1], 15)
+    assert refuses(error, [0.5, 0.5], [1], 15) and refuses(error, [-0.1], [1], 15)
+
+
+def test_fifteen_bins_unless_told_otherwise():
+    confidences, hits = [0.5, 0.52, 0.6, 0.9], [True, False, False, True]
+    errors = {bins: calibrations.expected_calibration_error(confidences, hits, bins) for bins in (14, 15, 16)}
+    assert calibrations.expected_calibration_error(confidences, hits) == errors[15]
 
 
 def other_error(confidences, hits, bins, *, place=None, gap=abs, sizes=True):

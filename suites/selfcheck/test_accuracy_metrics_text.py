@@ -250,6 +250,7 @@ def prediction_may_have_more_references_than_another(bleu):
     longer, shorter = "a b c d e", "v w x y z"
     assert bleu([longer, shorter], [[longer], ["q", shorter]]) == 100.0
     assert refuses(bleu, ["a"], [[]]) and refuses(bleu, ["a"], ["a"]) and refuses(bleu, [], [])
+    assert refuses(bleu, "a", [["a"]]) and refuses(bleu, ["a", "b"], [["a"]])
 
 
 @BLEU.control
