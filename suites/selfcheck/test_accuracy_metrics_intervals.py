@@ -173,7 +173,7 @@ def test_ten_thousand_resamples_of_five_thousand_examples_take_little_memory():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 80e6 and low < value < high
+    assert peak < 20e6 and low < value < high
     reach = 1.96 * np.std(found) / math.sqrt(5000)
     assert (high - low) / 2 == pytest.approx(reach, rel=0.03)
 

@@ -25,7 +25,7 @@ from typing import Literal
 
 import numpy as np
 
-from suites.accuracy.metrics.intervals import BLOCK, RESAMPLES, Array, multiplicities, summed
+from suites.accuracy.metrics.intervals import BLOCK, RESAMPLES, Array, multiplicities, summed, totals
 
 LEVEL = 0.05
 
@@ -121,7 +121,7 @@ def paired_bootstrap(
     signed = {sign: np.unique(rows * [sign, 1], axis=0, return_counts=True) for sign in (1.0, -1.0)}
     sign = max(signed, key=lambda sign: [array.tolist() for array in signed[sign]])
     distinct, times = signed[sign]
-    sums = np.concatenate([np.einsum("bm,md->bd", c, distinct) for c in multiplicities(times, resamples, seed)])
+    sums = np.concatenate([totals(distinct, counts) for counts in multiplicities(times, resamples, seed)])
     drawn = sums[:, 0] / sums[:, 1]
     low, high = sorted(sign * np.quantile(drawn, [0.025, 0.975]))
     p = 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (resamples + 1)

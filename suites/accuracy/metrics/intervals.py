@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 10_000
 
-BLOCK = 2**20
-"""Draws that are in memory at once."""
+BLOCK = 2**18
+"""Draws that are in memory at once: a few megabytes, which a processor's cache holds."""
 
 Array = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def of_sums(
     added = summed(rows, clusters)
     return bootstrap(
         added,
-        lambda distinct, counts: figure(np.einsum("bm,md->bd", counts, distinct)),
+        lambda distinct, counts: figure(totals(distinct, counts)),
         resamples=resamples,
         seed=seed,
     )
@@ -129,8 +129,17 @@ def multiplicities(times: NDArray[np.int64], resamples: int, seed: int) -> Itera
     size = max(1, BLOCK // n)
     for start in range(0, resamples, size):
         b = min(size, resamples - start)
-        drawn = row[generator.integers(n, size=(b, n))] + m * np.arange(b)[:, None]
+        drawn = generator.integers(n, size=(b, n))
+        if m < n:
+            drawn = row[drawn]
+        drawn += m * np.arange(b)[:, None]
         yield np.bincount(drawn.ravel(), minlength=b * m).reshape(b, m).astype(float)
+
+
+def totals(rows: Array, counts: Array) -> Array:
+    """Sums of resamples: rows m × d, times that each of them occurs b × m -> b × d. Unlike those of a matrix product,
+    their last digits do not depend on the number of threads."""
+    return np.stack([np.einsum("bm,m->b", counts, np.ascontiguousarray(column)) for column in rows.T], axis=1)
 
 
 def summed(rows: ArrayLike, clusters: Sequence[Hashable] | None) -> Array:
