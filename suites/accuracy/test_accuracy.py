@@ -13,6 +13,9 @@ import pytest
 
 from fixtures import devices
 from suites.accuracy import board, harness
+from suites.accuracy.lazy import Lazy
+
+measures: Any = Lazy("suites.accuracy.measures")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -84,10 +87,12 @@ def test_accuracy(entry: board.Entry, record: Callable[..., None], pytestconfig:
         record(
             **facts,
             **figures,
-            unit=harness.UNITS[score.metric],
+            unit=measures.UNITS.get(score.metric),
+            better="lower" if score.metric in measures.LOWER else "higher",
             verdict="fail" if below else "pass",
             message=message,
             settings=result.settings,
+            samples=result.samples if score is result.scores[0] else None,
         )
     if worse:
         pytest.fail("\n".join(worse), pytrace=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from abc import abstractmethod
 from collections import defaultdict
@@ -16,8 +17,6 @@ from suites.accuracy.metrics.ndcg import ranked
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
-
-TASKS = Path(__file__).parents[1] / "tasks"
 
 
 class NotEvaluated(Exception):
@@ -53,9 +52,12 @@ class Adapter(LM):
 
 @cache
 def collection(name: str) -> dict[str, str]:
-    """Id -> text of a file of passages, named as the task does: relative to suites/accuracy/tasks."""
-    rows = map(json.loads, (TASKS / name).read_text(encoding="utf-8").splitlines())
-    return {row["id"]: row["text"] for row in rows}
+    """Id -> text of what a task searches: a corpus of the project's, or a file in BEIR's layout."""
+    if name.endswith(".jsonl"):
+        from suites.accuracy.brought import passages
+
+        return passages(Path(name))
+    return dict(importlib.import_module(f"suites.accuracy.tasks.{name}").passages())
 
 
 class Ranker(Adapter):

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 LONGEST_CONTEXT = 1024
 """Models see at most so many tokens at once: logits of longer windows do not fit everywhere."""
 
+BATCH = 8
+
 
 class Causal(HFLM):
     """Scores text by the chain rule in disjoint windows, the first after the beginning-of-text token.
 
-    Against lm-eval's defaults: the tokenizer adds no tokens of its own (a second beginning-of-text token would be
-    *scored* as if it were text), the softmax is taken in float32 at least, and logits are not shared among requests.
+    Against lm-eval's defaults: before a whole text the tokenizer adds no tokens of its own (a second beginning-of-text
+    token would be *scored* as if it were text), the softmax is taken in float32 at least, and logits are not shared
+    among requests. Before a prompt the tokenizer adds what it always adds.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -42,10 +45,9 @@ class Causal(HFLM):
             backend="causal",
             tokenizer=tokenizer,
             prefix_token_id=first,
-            add_bos_token=False,
             logits_cache=False,
             softmax_dtype=None if model.dtype == torch.float64 else torch.float32,
-            batch_size=4,
+            batch_size=BATCH,
         )
         self._max_length = min(super().max_length, LONGEST_CONTEXT)
 
@@ -64,7 +66,11 @@ class Causal(HFLM):
                 )
             if max(ids, default=0) >= size:
                 raise NotEvaluated("error", f"its tokenizer gives token {max(ids)}, but the model knows only {size}")
-        return [float(nats) for nats in super().loglikelihood_rolling(requests, disable_tqdm)]
+        self.add_bos_token = False
+        try:
+            return [float(nats) for nats in super().loglikelihood_rolling(requests, disable_tqdm)]
+        finally:
+            self.add_bos_token = None
 
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = False, override_bs: Any = None) -> Any:
         # lm-eval draws a progress bar for every batch of a rolling request.

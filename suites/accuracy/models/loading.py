@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from suites.accuracy.models.base import NotEvaluated
 
-Kind = Literal["causal", "encoder"]
+Kind = Literal["causal", "seq2seq", "masked", "encoder", "classifier"]
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 
@@ -86,8 +86,8 @@ def body(folder: Path) -> Path:
     return folder
 
 
-def kind(folder: Path) -> Kind:
-    """What the model is, by its configuration alone. Raises `NotEvaluated` where no task can judge it."""
+def kinds(folder: Path) -> tuple[Kind, ...]:
+    """What the model can do, by its configuration alone. Raises `NotEvaluated` where no task can judge it."""
     config = read_json(body(folder) / "config.json")
     if not isinstance(config, dict) or "model_type" not in config:
         raise NotEvaluated("error", f"{body(folder) / 'config.json'} names no model_type")
@@ -97,21 +97,29 @@ def kind(folder: Path) -> Kind:
                 "unsupported", f"its {path.name} asks for code of its own (auto_map), which is never run"
             )
     name, model_type = (config.get("architectures") or [""])[0], config["model_type"]
-    described = f"{name or 'a model'} of type {model_type}"
-    if config.get("is_encoder_decoder"):
-        raise NotEvaluated("unsupported", f"no task judges {described}: it is an encoder with a decoder")
     if (folder / "modules.json").exists():
-        return "encoder"
+        return ("encoder",)
     from transformers.models.auto import modeling_auto as auto
 
     # subtle: families of encoders have a class "for causal LM" too, which attends both ways unless is_decoder is set.
     two_way = model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
-    one_way = model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not two_way
-    if two_way and re.search(r"(^|Model|ForMaskedLM|ForPreTraining)$", name):
-        return "encoder"
+    both = bool(config.get("is_encoder_decoder"))
+    one_way = model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not two_way and not both
+    if name.endswith("ForSequenceClassification"):
+        return ("classifier",)
+    if both and re.search(r"ForConditionalGeneration$", name):
+        return ("seq2seq",)
+    if two_way and not both and re.search(r"(ForMaskedLM|ForPreTraining)$", name):
+        return ("masked", "encoder")
+    if two_way and not both and re.search(r"(^|Model)$", name):
+        return ("encoder",)
     if one_way and re.search(r"(^|Model|ForCausalLM|LMHeadModel)$", name):
-        return "causal"
-    raise NotEvaluated("unsupported", f"no task judges {described}: expected a causal language model or a text encoder")
+        return ("causal",)
+    raise NotEvaluated(
+        "unsupported",
+        f"no task judges {name or 'a model'} of type {model_type}: expected a causal, masked or sequence-to-sequence "
+        "language model, a text encoder or a sequence classifier",
+    )
 
 
 def check_files(folder: Path) -> None:

@@ -1,0 +1,45 @@
+"""What classical models learn from: the training split of each task, as (input, answer) pairs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+TEXTS = 4000
+"""Examples of a generated task, at most."""
+
+
+@cache
+def examples(task: str) -> tuple[tuple[str, str], ...]:
+    """(text, label) pairs of a classification task. Raises `KeyError` for a task that has none."""
+    from fixtures.corpora import clinic, python_docstrings
+    from fixtures.corpora.shop import prompts, reviews
+
+    found = {
+        "shop_sentiment": lambda: [(r.text, prompts.SENTIMENTS[r.positive]) for r in reviews.reviews("train", 2)],
+        "clinic_triage": lambda: [(note.text, note.label) for note in clinic.notes("train", TEXTS)],
+        "python_docs_module": lambda: [(doc.text, doc.module) for doc in python_docstrings.of("train")],
+    }[task]
+    return tuple(found()[:TEXTS])
+
+
+@cache
+def tagged() -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Sentences of (word, tag) pairs."""
+    from fixtures.corpora.shop import sentences
+
+    return tuple(one.tagged for one in sentences.sentences("train", TEXTS))
+
+
+@cache
+def texts(corpus: str) -> tuple[str, ...]:
+    """Plain text to learn a language from: what the bits per byte of the same corpus are measured on the test split of."""
+    from fixtures.corpora import clinic, python_docs
+    from fixtures.corpora.shop import descriptions, reviews
+
+    if corpus == "python_docs":
+        return tuple(python_docs.training().values())
+    if corpus == "clinic":
+        notes = [note.text for note in clinic.notes("train", TEXTS)]
+        return tuple("\n".join(notes[start : start + 10]) + "\n" for start in range(0, len(notes), 10))
+    told = zip(descriptions.descriptions("train"), reviews.reviews("train"), strict=True)
+    return tuple(f"{d.text}\n{r.text}\n" for d, r in told)
