@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reference.tokenizers._files import _expect, _json_object, _kind, _merges, _text
+from reference.tokenizers._added import added_fields
+from reference.tokenizers._files import _expect, _json_object, _kind, _merges, _steps, _text
 
 _MODEL = {"type": ("BPE", None)}
+_CUTS: dict[str, bool | str] = {"WhitespaceSplit": True, "Whitespace": "whitespace", "BertPreTokenizer": "bert"}
 _OPTIONS = {
     "unk_token": "unknown",
     "continuing_subword_prefix": "continuing",
@@ -20,10 +22,7 @@ _OPTIONS = {
 
 
 def bpe_fields(path: str | Path, merges: str | Path | None = None) -> dict[str, Any]:
-    """From a `tokenizer.json`, a `vocab.json` with its `merges.txt`, or a folder with either.
-
-    Tokens that a `tokenizer.json` adds beside its model are left out.
-    """
+    """From a `tokenizer.json`, a `vocab.json` with its `merges.txt`, or a folder with either."""
     path = Path(path)
     if path.is_dir():
         whole = path / "tokenizer.json"
@@ -38,10 +37,15 @@ def bpe_fields(path: str | Path, merges: str | Path | None = None) -> dict[str, 
     _expect(path, "model", model, _MODEL)
     if not isinstance(model.get("vocab"), dict) or not isinstance(model.get("merges"), list):
         raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
-    if content.get("normalizer") is not None:
-        raise ValueError(f"{path}: expected no normalizer, got {_kind(content['normalizer'])}")
     cutter = content.get("pre_tokenizer")
-    if cutter is not None and _kind(cutter) != "WhitespaceSplit":
-        raise ValueError(f"{path}: expected WhitespaceSplit or nothing before the model, got {_kind(cutter)}")
+    if cutter is not None and _kind(cutter) not in _CUTS:
+        raise ValueError(f"{path}: expected {', '.join(_CUTS)} or nothing before the model, got {_kind(cutter)}")
     given = {field: model[name] for name, field in _OPTIONS.items() if model.get(name) is not None}
-    return {"vocabulary": model["vocab"], "merges": _merges(path, model["merges"]), "cut": cutter is not None, **given}
+    return {
+        "vocabulary": model["vocab"],
+        "merges": _merges(path, model["merges"]),
+        "cut": cutter is not None and _CUTS[_kind(cutter)],
+        "steps": _steps(path, content.get("normalizer")),
+        **added_fields(content),
+        **given,
+    }

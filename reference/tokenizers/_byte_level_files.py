@@ -10,7 +10,9 @@ from typing import Any
 
 import regex
 
-from reference.tokenizers._files import _expect, _flat, _json_object, _kind, _merges, _text
+from reference.tokenizers._added import added_fields
+from reference.tokenizers._files import _expect, _flat, _json_object, _kind, _merges, _steps, _text
+from reference.tokenizers._oniguruma import translated
 from reference.tokenizers.pre_tokenization import GPT2, GPT4, GPT4O
 
 # What a tokenizer.json may say besides its tables. Absent counts as the last value.
@@ -23,12 +25,10 @@ _MODEL = {
     "ignore_merges": (False, True, None),
 }
 _BYTES = {"type": ("ByteLevel",), "add_prefix_space": (False,)}
-_FORMS = {name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")} | {"Lowercase": "lowercase"}
 _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # BERT's: all ASCII that is neither letter, number nor space as well
 # Expressions that match everything, so that a text without what they leave is the whole text: also GPT-4's as
 # conversions write it.
 _WHOLE = {GPT2, GPT4, GPT4O, GPT4.replace("'(?i:[sdmt]|ll|ve|re)", "(?i:'s|'t|'re|'ve|'m|'ll|'d)")}
-_FLAGS = ("lstrip", "rstrip", "single_word")
 
 
 def byte_level_fields(
@@ -57,58 +57,42 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
     model = content.get("model")
     if "model" not in content:
         raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
-    steps = [_form(path, part) for part in _flat(content.get("normalizer"), "normalizers")]
+    steps = _steps(path, content.get("normalizer"))
     pattern, prefixed = _cuts(path, _flat(content.get("pre_tokenizer"), "pretokenizers"))
     _expect(path, "model", model, _MODEL)
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict) or "merges" not in model:
         raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
     if not isinstance(model["merges"], list):
         raise ValueError(f"{path}: expected model.merges, a list, got {_kind(model['merges'])}")
-    added = content.get("added_tokens") or []
-    if not all(isinstance(one, dict) and {"content", "id"} <= one.keys() for one in added):
-        raise ValueError(f"{path}: expected added_tokens to have content and id")
-    late = [one["content"] for one in added if one.get("normalized") and _moved(one["content"], steps)]
-    if late:
-        raise ValueError(f"{path}: expected added tokens to be found before a text is normalized, got {late[0]!r}")
-    special = {one["content"]: one["id"] for one in added}
+    added = added_fields(content)
     # A token that merges cannot make and letters cannot spell is in the model for its id only.
-    vocabulary = {t: id for t, id in model["vocab"].items() if special.get(t) != id or set(t) <= alphabet}
+    vocabulary = {t: id for t, id in model["vocab"].items() if added["special"].get(t) != id or set(t) <= alphabet}
     return {
         "vocabulary": vocabulary,
         "merges": _merges(path, model["merges"]),
         "pattern": pattern,
         "steps": steps,
         "add_prefix_space": prefixed,
-        "special": special,
         "ignore_merges": bool(model.get("ignore_merges")),
-        **{flag: frozenset(one["content"] for one in added if one.get(flag)) for flag in _FLAGS},
+        **added,
     }
 
 
-def _form(path: Path, part: Any) -> str:
-    if _kind(part) not in _FORMS:
-        raise ValueError(f"{path}: expected a normalizer of {', '.join(_FORMS)}, or none, got {_kind(part)}")
-    return _FORMS[_kind(part)]
-
-
 def _cuts(path: Path, parts: list[Any]) -> tuple[str | list[str], bool]:
-    """The expressions that cut one after the other, and whether a text gets a space in front. `ByteLevel` is the last
-    part: it cuts as GPT-2 does, or not at all."""
-    last: Any = parts[-1] if parts else {}
-    if _kind(last) != "ByteLevel":
-        raise ValueError(f"{path}: expected pre_tokenizer to end with ByteLevel, got {_kind(last)}")
-    found = [_expression(path, part) for part in parts[:-1]]
-    if found:
-        _expect(path, "pre_tokenizer", last, _BYTES)  # a space would come before every part
-    if last.get("use_regex", True):
+    """The expressions that cut one after the other, and whether a text gets a space in front. `ByteLevel` cuts as GPT-2
+    does, or not at all; what comes after it cuts byte letters."""
+    kinds = [_kind(part) for part in parts]
+    if kinds.count("ByteLevel") != 1:
+        raise ValueError(f"{path}: expected pre_tokenizer with one ByteLevel, got {', '.join(kinds) or None}")
+    at = kinds.index("ByteLevel")
+    if at:
+        _expect(path, "pre_tokenizer", parts[at], _BYTES)  # a space would come before every part
+    found = [_expression(path, part) for part in parts[:at]]
+    if parts[at].get("use_regex", True):
         found.append("gpt2")
-    return found[0] if len(found) == 1 else found, bool(last.get("add_prefix_space", True))
-
-
-def _moved(token: Any, steps: list) -> bool:
-    """Whether a token may be found in a normalized text and not in the text itself, or the other way round."""
-    # subtle: no other character becomes a plain space, and none joins one: runs of them, as GPT-NeoX has, stay.
-    return bool(steps) and not ({*steps} <= {"nfc", "nfd"} and isinstance(token, str) and not token.strip(" \t\r\n"))
+    if at + 1 < len(parts):
+        found += ["bytes", *(_expression(path, part) for part in parts[at + 1 :])]
+    return found[0] if len(found) == 1 else found, bool(parts[at].get("add_prefix_space", True))
 
 
 def _expression(path: Path, part: Any) -> str:
@@ -121,13 +105,13 @@ def _expression(path: Path, part: Any) -> str:
     wanted: Any = part.get("pattern") if kind == "Split" else None
     text = next(iter(wanted.values()), None) if isinstance(wanted, dict) and len(wanted) == 1 else None
     if not isinstance(text, str) or not wanted.keys() <= {"Regex", "String"}:
-        raise ValueError(f"{path}: expected Split, Digits or Punctuation before ByteLevel, got {kind}")
+        raise ValueError(f"{path}: expected Split, Digits or Punctuation beside ByteLevel, got {kind}")
     kept = part.get("behavior"), bool(part.get("invert"))
     if kept == ("Removed", True) and text not in _WHOLE:
         raise ValueError(f"{path}: expected nothing to be removed, but the Split may leave something: {text!r}")
     if kept not in (("Isolated", False), ("Removed", True)):
         raise ValueError(f"{path}: expected the Split to keep its matches, got {part.get('behavior')!r}")
-    return text if "Regex" in wanted else regex.escape(text)
+    return translated(text) if "Regex" in wanted else regex.escape(text)
 
 
 def _of_ranks(path: Path, letters: Mapping[int, str]) -> dict[str, Any]:

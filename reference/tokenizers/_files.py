@@ -10,6 +10,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 T = TypeVar("T")
 P = ParamSpec("P")
 _TYPES = {"str": str, "int": int, "bool": bool}
+_STEPS = {
+    **{name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")},
+    "Lowercase": "lowercase",
+    "Nmt": "nmt",
+}
+"""Parts of a normalizer without options, as steps of `normalization`."""
 
 
 def named(
@@ -68,6 +74,25 @@ def _flat(part: Any, inner: str) -> list[Any]:
     if _kind(part) == "Sequence":
         return [small for one in part.get(inner) or [] for small in _flat(one, inner)]
     return [part]
+
+
+def _steps(path: Path, normalizer: Any) -> list[Any]:
+    """The steps of `normalization` that a normalizer is."""
+    return [_step(path, part) for part in _flat(normalizer, "normalizers")]
+
+
+def _step(path: Path, part: Any) -> Any:
+    kind = _kind(part)
+    if kind in _STEPS:
+        return _STEPS[kind]
+    if kind == "Prepend":
+        return "prepend", part["prepend"]
+    if kind == "Strip":
+        return "strip", part["strip_left"], part["strip_right"]
+    if kind == "Replace" and part["pattern"].get("String"):
+        return "replace", part["pattern"]["String"], part["content"]
+    known = ", ".join([*_STEPS, "Prepend", "Replace of a String", "Strip"])
+    raise ValueError(f"{path}: expected a normalizer of {known}, or none, got {kind}")
 
 
 def _text(path: Path) -> str:

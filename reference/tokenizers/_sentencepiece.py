@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reference.tokenizers.normalization import normalization
+import regex
+
+from reference.tokenizers._added import checked_text
+from reference.tokenizers.normalization import Span, normalization
 
 SPACE = "\u2581"
 """What stands for a space in pieces: U+2581, LOWER ONE EIGHTH BLOCK."""
@@ -49,6 +52,11 @@ class Normalized(NamedTuple):
     text: str
     origins: list[int]
 
+    def moved(self, places: Sequence[Span]) -> Normalized:
+        """The same, where the text that it was made from came from `places` itself."""
+        starts = [*(start for start, _ in places), places[-1][1] if places else 0]
+        return Normalized(self.text, [starts[origin] for origin in self.origins])
+
 
 class Normalizer(NamedTuple):
     """SentencePiece's: replacements of the longest match, whitespace by three switches, symbols left as they are."""
@@ -63,34 +71,40 @@ class Normalizer(NamedTuple):
 
     def __call__(self, text: str) -> Normalized:
         """Raises ValueError for what is no text."""
-        checked(text)
+        checked_text(text)
         if self.steps:
             changed, spans = normalization(text, steps=self.steps)
-            places = [*(start for start, _ in spans), len(text)]
-            normalized, origins = self._replace(steps=())(changed)
-            return Normalized(normalized, [places[origin] for origin in origins])
-        space, trim = SPACE if self.escape_whitespaces else " ", self.remove_extra_whitespaces is True
+            return self._replace(steps=())(changed).moved([*spans, (len(text), len(text))])
+        space, trim = (
+            SPACE if self.escape_whitespaces else " ",
+            self.remove_extra_whitespaces in (True, "stripped", "words"),
+        )
         parts, at = [], 0
         while at < len(text):
             part, width = self._step(text, at)
             parts.append((part, at))
             at += width
-        first = 0
+        end, first = len(text), 0
+        if self.remove_extra_whitespaces in ("stripped", "words"):
+            while parts and not (kept := regex.sub(r"\s+\Z", "", parts[-1][0])):
+                end = parts.pop()[1]
+            parts[-1:] = [(kept, origin) for _, origin in parts[-1:]]
         while trim and first < len(parts) and parts[first][0] == " ":
             first += 1
         if first == len(parts):
-            return Normalized("", [len(text)])
+            return Normalized("", [end])
         letters = [(space, parts[first][1])] if self.add_dummy_prefix is True else []
         after_space = trim
         for part, origin in parts[first:]:
             part = part.lstrip(" ") if after_space else part
+            if self.remove_extra_whitespaces == "words" and part.startswith(SPACE) and after_space and letters:
+                letters.pop()  # that space is the one before the word
             letters += [(space if letter == " " else letter, origin) for letter in part]
             if part:  # subtle: what a rule deletes does not end a run of spaces
                 after_space = bool(self.remove_extra_whitespaces) and part.endswith(" ")
-        end = len(text)
-        while trim and letters and letters[-1][0] == space:
+        while self.remove_extra_whitespaces is True and letters and letters[-1][0] == space:
             end = letters.pop()[1]
-        if self.add_dummy_prefix == "missing" and letters and letters[0][0] not in (" ", SPACE):
+        if self.add_dummy_prefix in ("missing", "first") and letters and letters[0][0] not in (" ", SPACE):
             letters.insert(0, (space, letters[0][1]))
         return Normalized("".join(letter for letter, _ in letters), [origin for _, origin in letters] + [end])
 
@@ -121,16 +135,18 @@ def found_tokens(
     return result
 
 
-def decoded(pieces: Sequence[PieceLike], ids: Iterable[int], first_space: str, surface: str) -> str:
+def decoded(
+    pieces: Sequence[PieceLike], ids: Iterable[int], first_space: str, surface: str, added: Mapping[int, str]
+) -> str:
     """The text of any ids. `first_space`: "keep", "drop" the first, or "drop all" at the beginning.
 
     Raises ValueError for an id that no piece has.
     """
     text, raw, dropped = "", bytearray(), first_space == "keep"
     for id in ids:
-        if type(id) is not int or not 0 <= id < len(pieces):
+        if id not in added and (type(id) is not int or not 0 <= id < len(pieces)):
             raise ValueError(f"decode expects ids from 0 to {len(pieces) - 1}, got {id!r}")
-        piece, _, kind = pieces[id]
+        piece, _, kind = (added[id], 0.0, "normal") if id in added else pieces[id]
         if kind == "byte":
             raw.append(int(piece[3:5], 16))
             continue
@@ -161,15 +177,6 @@ def counted(texts: Iterable[str], space: str) -> Counter[str]:
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
             words[text[start:end]] += 1
     return words
-
-
-def checked(text: object) -> None:
-    if not isinstance(text, str):
-        raise ValueError(f"encode expects a str, got {type(text).__name__}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
 
 
 def checked_pieces(pieces: Sequence[PieceLike], byte_fallback: bool) -> None:

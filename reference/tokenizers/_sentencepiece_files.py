@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reference.tokenizers._added import added_fields
 from reference.tokenizers._files import _flat, _json_object, _kind, _merges
 from reference.tokenizers._sentencepiece import SPACE, PieceLike
 from reference.tokenizers._sentencepiece_rules import CompiledRules, Spaced
@@ -20,8 +21,7 @@ _STEPS |= {"Nmt": "nmt", "Lowercase": "lowercase", "StripAccents": "strip_accent
 def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
     """From a `tokenizer.json` of a Unigram or BPE model, or a folder with one. Raises ValueError for any other.
 
-    Tokens that are added beside the model are left out; among its own, special ones are `control`, others
-    `user-defined`. Nothing is read of what is put around a text (`<s>`), for `encode` puts nothing around it.
+    Nothing is read of what is put around a text (`<s>`), for `encode` puts nothing around it.
     """
     path = Path(path)
     path = path / "tokenizer.json" if path.is_dir() else path
@@ -32,25 +32,36 @@ def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
     fields, found = _normalizer(path, content)
     rows, unknown = (_unigram if algorithm == "Unigram" else _bpe)(path, model)
     fallback = bool(model.get("byte_fallback"))
-    added = {token["content"]: bool(token.get("special")) for token in content.get("added_tokens") or []}
+    added = added_fields(content)
+    control = {token["content"] for token in content.get("added_tokens") or [] if token.get("special")}
+    mixed = found["early"] and found["late"]
+    if mixed and added["normalized"]:
+        raise ValueError(
+            f"{path}: expected spaces to be handled either before or after normalized tokens are looked for"
+        )
     made = {left + right for left, right in _merges(path, model.get("merges") or [])}
     pieces: list[PieceLike] = []
     for id, (text, score) in enumerate(rows):
         kind = "normal"
         if id == unknown or text == unknown:
             kind = "unknown"
-        elif text in added:
-            kind = "control" if added[text] else "user-defined"
+        elif text in control:
+            kind = "control"
         elif fallback and re.fullmatch("<0x[0-9A-F]{2}>", text):
             kind = "byte"
         elif (found["words"] and SPACE in text[1:]) or (algorithm == "BPE" and len(text) > 1 and text not in made):
             kind = "unused"  # no text leads to it
         pieces.append((text, float(score), kind))
     if algorithm == "BPE":
-        _check_merges(path, pieces, _merges(path, model["merges"]), bool(model.get("fuse_unk")) or fallback)
+        if not model.get("fuse_unk") and not fallback:
+            raise ValueError(
+                f"{path}: expected fuse_unk or byte_fallback, as in SentencePiece, which joins what is unknown"
+            )
+        if not _are_scores(pieces, _merges(path, model["merges"])):
+            fields["merges"] = _merges(path, model["merges"])
         if found["words"] and any(SPACE in text[1:] for text, _, kind in pieces if kind == "unused"):
             raise ValueError(f"{path}: expected no cut at spaces where pieces have spaces inside")
-    return {"pieces": pieces, "byte_fallback": fallback, **fields}
+    return {"pieces": pieces, "byte_fallback": fallback, "spaces_last": found["late"], **added, **fields}
 
 
 def _algorithm(model: Mapping[str, Any]) -> str:
@@ -84,64 +95,66 @@ def _bpe(path: Path, model: Mapping[str, Any]) -> tuple[list[tuple[str, float]],
     return [(text, -ranks.get(text, len(ranks))) for text in texts], model.get("unk_token") or "<unk>"
 
 
-def _check_merges(path: Path, pieces: Sequence[PieceLike], merges: list[tuple[str, str]], fused: bool) -> None:
-    """Whether scores say the same as the merges: all halves of a piece, one after the other."""
-    if not fused:
-        raise ValueError(
-            f"{path}: expected fuse_unk or byte_fallback, as in SentencePiece, which joins what is unknown"
-        )
+def _are_scores(pieces: Sequence[PieceLike], merges: list[tuple[str, str]]) -> bool:
+    """Whether the merges say no more than scores do: all halves of a piece, one after the other."""
     normal = {text for text, _, kind in pieces if kind == "normal"}
     given = {pair for pair in merges if "".join(pair) in normal and normal.issuperset(pair)}
     halves = {(text[:n], text[n:]) for text in normal for n in range(1, len(text))}
-    if lacking := {pair for pair in halves if normal.issuperset(pair)} - given:
-        left, right = min(lacking)
-        raise ValueError(f"{path}: expected merges of all halves of a piece, as in SentencePiece; {left} {right} lacks")
     made = ["".join(pair) for pair in merges]
     order = [text for n, text in enumerate(made) if n == 0 or made[n - 1] != text]
-    if len(order) != len(set(order)):
-        raise ValueError(f"{path}: expected the merges that make one piece one after the other, as in SentencePiece")
+    return {pair for pair in halves if normal.issuperset(pair)} <= given and len(order) == len(set(order))
 
 
 def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
     """The options of SentencePiece's normalizer that normalizer and pre-tokenizer together are."""
     fields: dict[str, Any] = {"add_dummy_prefix": False, "escape_whitespaces": False}
-    found = dict.fromkeys(("left", "right", "runs", "all", "words"), False)
+    found = dict.fromkeys(("left", "right", "runs", "all", "words", "early", "late"), False)
     rules: Any = {}
     steps: list[Any] = []
-    for part in [
-        *_flat(content.get("normalizer"), "normalizers"),
-        *_flat(content.get("pre_tokenizer"), "pretokenizers"),
-    ]:
+    early = _flat(content.get("normalizer"), "normalizers")
+    for n, part in enumerate([*early, *_flat(content.get("pre_tokenizer"), "pretokenizers")]):
         kind, pattern = _kind(part), part.get("pattern") or {}
-        if kind == "Precompiled" and not rules and not any(found.values()):
+        first, seen = not rules and not any(found.values()), "early" if n < len(early) else "late"
+        if kind == "Precompiled" and first:
             rules = _table(path, part.get("precompiled_charsmap"))
-        elif kind in _STEPS and not rules and not any(found.values()):
+            continue
+        if kind in _STEPS and first:
             steps.append(_STEPS[kind])
-        elif kind == "Replace" and pattern.get("Regex") in (" {2,}", r"\s{2,}", "[ ]{2,}"):
+            continue
+        if kind == "Replace" and pattern.get("Regex") in (" {2,}", r"\s{2,}", "[ ]{2,}"):
             found["runs"] = True
         elif kind == "Replace" and (pattern.get("String"), part.get("content")) == (" ", SPACE):
             fields["escape_whitespaces"] = True
-        elif kind == "Replace" and pattern.get("String") and not rules and not any(found.values()):
+        elif kind == "Replace" and pattern.get("String") and first:
             steps.append(("replace", pattern["String"], part["content"]))
+            continue
+        elif kind == "Split" and pattern == {"String": " "} and fields["escape_whitespaces"]:
+            continue  # there is no space any more, as in Gemma's files
         elif kind == "Prepend" and part.get("prepend") == SPACE:
             fields["add_dummy_prefix"] = True
         elif kind == "Strip":
-            found["left"] |= bool(part.get("strip_left", part.get("left")))
-            found["right"] |= bool(part.get("strip_right", part.get("right")))
+            left, right = (bool(part.get(f"strip_{side}", part.get(side))) for side in ("left", "right"))
+            if first:
+                steps.append(("strip", left, right))
+            found["left"] |= left
+            found["right"] |= right
         elif kind == "WhitespaceSplit":
-            found |= dict.fromkeys(found, True)
+            found |= dict.fromkeys(("left", "right", "runs", "all", "words"), True)
         elif kind == "Metaspace" and part.get("replacement", SPACE) == SPACE:
             scheme = part.get("prepend_scheme", "always" if part.get("add_prefix_space", True) else "never")
-            fields |= {"add_dummy_prefix": scheme != "never" and "missing", "escape_whitespaces": True}
+            prefix = {"always": "missing", "first": "first", "never": False}[scheme]
+            fields |= {"add_dummy_prefix": prefix, "escape_whitespaces": True}
             found["words"] |= part.get("split", True) is not False
         else:
             raise ValueError(f"{path}: expected a normalizer as SentencePiece's converted models have it, got {part!r}")
+        found[seen] = True
     rules = Spaced(CompiledRules(rules) if rules else None) if found["all"] else rules
     prefixed = bool(fields["add_dummy_prefix"])
     trimmed = found["all"] or (found["runs"] and found["right"] and (found["left"] or prefixed))
-    if not trimmed and (found["left"] or found["right"]):
+    if rules and not trimmed and (found["left"] or found["right"]):
         raise ValueError(f"{path}: expected spaces to be removed at both ends or none")
-    fields["remove_extra_whitespaces"] = trimmed or (found["runs"] and "inner")
+    ends = "words" if found["all"] else "stripped" if trimmed else "inner" if found["runs"] else False
+    fields["remove_extra_whitespaces"] = ends
     return {**fields, "rules": rules, "steps": tuple(steps)}, found
 
 

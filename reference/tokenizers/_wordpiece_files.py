@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from reference.tokenizers._added import added_fields
 from reference.tokenizers._files import _expect, _json_object, _kind, _text
 
 _MODEL = {"type": ("WordPiece", None)}
@@ -22,8 +23,7 @@ _CONFIGURATION = {
 def wordpiece_fields(path: str | Path) -> dict[str, Any]:
     """From a `tokenizer.json`, a `vocab.txt` (one token a line), or a folder with either.
 
-    Of a `tokenizer_config.json` beside the `vocab.txt` the options are read as well. Tokens that a `tokenizer.json`
-    adds beside its model are left out.
+    Of a `tokenizer_config.json` beside the `vocab.txt` the options are read as well.
     """
     path = Path(path)
     if path.is_dir():
@@ -66,6 +66,7 @@ def _whole(path: Path) -> dict[str, Any]:
         "longest": model.get("max_input_chars_per_word", 100),
         "cleanup": decoder.get("cleanup", True),
         **{name: normalizer.get(name, default) for name, default in _SWITCHES.items()},
+        **added_fields(content),
         **_frame(path, content.get("post_processor")),
     }
 

@@ -76,7 +76,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
@@ -85,6 +85,7 @@ from typing import Any, NamedTuple
 
 import regex
 
+from reference.tokenizers._added import Added, Part, checked, checked_text, placed
 from reference.tokenizers._byte_level_files import byte_level_fields
 from reference.tokenizers._cutting import any_of, chosen, tiles
 from reference.tokenizers._files import named
@@ -96,7 +97,6 @@ _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 LETTERS = {byte: chr(byte) for byte in _PRINTABLE} | {byte: chr(256 + n) for n, byte in enumerate(_OTHERS)}
 BYTES = {letter: byte for byte, letter in LETTERS.items()}
-_SPACE, _WORD = regex.compile(r"\s"), regex.compile(r"\w")
 
 Texts = str | Collection[str]
 """Some special tokens, or the word `all`."""
@@ -111,26 +111,23 @@ class Encoding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ByteLevelBPE:
+class ByteLevelBPE(Added):
     """A byte-level tokenizer from its tables. Raises ValueError where they contradict each other.
 
     vocabulary: token -> id; it holds the 256 byte letters and the result of every merge. merges: lowest rank first.
     pattern: one of `CUTS` of pre_tokenization (gpt2, gpt4, gpt4o), or an expression: what it matches, and what it
-    leaves, are words; of several each cuts what the one before has left. steps: those of `normalization`, before a text
-    is cut; add_prefix_space: a text that begins without a space gets one.
+    leaves, are words; of several each cuts what the one before has left, and those after "bytes" cut byte letters.
+    steps: those of `normalization`, before a text is cut; add_prefix_space: a text that begins without a space gets
+    one; ignore_merges: a word that is a token needs no merges.
 
-    special: text -> id, of tokens outside of all merges; lstrip, rstrip: those that take the spaces
-    before or after them along; single_word: those that count only where no word goes on. ignore_merges: a word that is
-    a token needs no merges.
+    special: text -> id, of tokens outside of all merges; lstrip, rstrip: those that take the spaces before or after
+    them along; single_word: those that count only where no word goes on; normalized: those that are looked for after
+    the steps, as those make them.
     """
 
     vocabulary: Mapping[str, int]
     merges: Sequence[tuple[str, str]]
     pattern: str | Sequence[str] = "gpt2"
-    special: Mapping[str, int] = field(default_factory=dict)
-    lstrip: Collection[str] = ()
-    rstrip: Collection[str] = ()
-    single_word: Collection[str] = ()
     ignore_merges: bool = False
     steps: Sequence[Any] = ()
     add_prefix_space: bool = False
@@ -156,25 +153,24 @@ class ByteLevelBPE:
         return lru_cache(maxsize=1 << 16)(self._encode_word)
 
     @cached_property
-    def _words(self) -> Callable[[str], list[str]]:
-        expressions = [regex.compile(CUTS.get(pattern, pattern)) for pattern in _each(self.pattern)]
+    def _cuts(self) -> tuple[list[regex.Pattern[str]], list[regex.Pattern[str]]]:
+        """The expressions for text, and those for byte letters."""
+        patterns = [self.pattern] if isinstance(self.pattern, str) else [*self.pattern]
+        expressions = [regex.compile(CUTS.get(pattern, pattern)) for pattern in patterns]
+        at = patterns.index("bytes") if "bytes" in patterns else len(patterns)
+        return expressions[:at], expressions[at + 1 :]
 
-        def cut(text: str) -> list[str]:
-            words = [text] if text else []
-            for expression in expressions:
-                words = [word for piece in words for word in tiles(expression, piece)]
-            return words
-
-        return cut
+    def _words(self, text: str) -> list[str]:
+        return _tiled(self._cuts[0], text)
 
     def _read(self, text: str) -> tuple[str, Sequence[Span]]:
-        """A text as it is cut: normalized, and with a space in front; and of what in it each character is made."""
-        places: Sequence[Span] = [(at, at + 1) for at in range(len(text))]
-        if self.steps:
-            text, places = normalization(text, steps=self.steps)
-        if self.add_prefix_space and text and not text.startswith(" "):
-            text, places = f" {text}", [places[0], *places]
-        return text, places
+        return placed(text, self.steps)
+
+    def _spaced(self, part: Part) -> Part:
+        """A part of a text as it is cut: with a space in front."""
+        if self.add_prefix_space and not part.text.startswith(" "):
+            return part._replace(text=f" {part.text}", places=[part.places[0], *part.places])
+        return part
 
     def encode(self, text: str, *, allowed_special: Texts = "all", disallowed_special: Texts = ()) -> list[int]:
         """The ids of a text; merges never cross the ends of words, nor special tokens.
@@ -183,21 +179,21 @@ class ByteLevelBPE:
         among disallowed_special, or that is "all". Raises ValueError for these, and for what UTF-8 cannot hold.
         """
         ids: list[int] = []
-        for begin, end, token in self._parts(text, allowed_special, disallowed_special):
-            if token is None:
-                ids += [id for word in self._words(self._read(text[begin:end])[0]) for id in self._ids(word)]
+        for part in self._found(text, allowed_special, disallowed_special):
+            if part.token is None:
+                ids += [id for word in self._words(self._spaced(part).text) for id in self._ids(word)]
             else:
-                ids.append(self.special[token])
+                ids.append(self.special[part.token])
         return ids
 
     def encoding(self, text: str, *, allowed_special: Texts = "all", disallowed_special: Texts = ()) -> Encoding:
         """What `encode` returns, with tokens and their places; a part of a character has the place of the whole."""
         rows: list[tuple[int, str, tuple[int, int]]] = []
-        for begin, end, token in self._parts(text, allowed_special, disallowed_special):
-            if token is not None:
-                rows.append((self.special[token], token, (begin, end)))
+        for part in self._found(text, allowed_special, disallowed_special):
+            if part.token is not None:
+                rows.append((self.special[part.token], part.token, part.place))
                 continue
-            read, spans = self._read(text[begin:end])
+            _, read, begin, spans = self._spaced(part)
             places = [span for character, span in zip(read, spans, strict=True) for _ in character.encode()]
             first = 0
             for id in (id for word in self._words(read) for id in self._ids(word)):
@@ -214,37 +210,23 @@ class ByteLevelBPE:
             raise ValueError(f"decode expects ids of the vocabulary, got {unknown[0]!r}")
         return b"".join(self._bytes[id] for id in ids).decode("utf-8", errors="replace")
 
-    def _parts(
-        self, text: str, allowed_special: Texts, disallowed_special: Texts
-    ) -> Iterator[tuple[int, int, str | None]]:
-        """Begin and end of each special token that is allowed, and of the text before, between and after them."""
-        if not isinstance(text, str):
-            raise ValueError(f"encode expects a str, got {type(text).__name__}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
+    def _found(self, text: str, allowed_special: Texts, disallowed_special: Texts) -> Iterator[Part]:
+        """Each special token that is allowed, and the text before, between and after them."""
+        checked_text(text)
         allowed = chosen("allowed_special", allowed_special, self.special)
         refused = chosen("disallowed_special", disallowed_special, self.special) - allowed
         if refused and (found := any_of(refused).search(text)):
             raise ValueError(f"encode expects text without {found[0]!r}, got it at position {found.start()}")
-        at = 0
-        for found in any_of(allowed).finditer(text) if allowed else ():
-            token, begin, end = found[0], found.start(), found.end()
-            if token in self.single_word and (_WORD.match(text[max(begin - 1, 0) : begin]) or _WORD.match(text, end)):
-                continue
-            while token in self.lstrip and begin > at and _SPACE.match(text[begin - 1]):
-                begin -= 1
-            while token in self.rstrip and _SPACE.match(text, end):
-                end += 1
-            yield at, begin, None
-            yield begin, end, token
-            at = end
-        yield at, len(text), None
+        return self._parts(text, self._read, allowed)
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        """Linked list and heap: n log n, also for one word of a megabyte."""
         parts = [LETTERS[byte] for byte in word.encode()]
+        if self._cuts[1]:
+            return tuple(id for piece in _tiled(self._cuts[1], "".join(parts)) for id in self._merged([*piece]))
+        return self._merged(parts)
+
+    def _merged(self, parts: list[str]) -> tuple[int, ...]:
+        """Linked list and heap: n log n, also for one word of a megabyte."""
         if self.ignore_merges and "".join(parts) in self.vocabulary:
             return (self.vocabulary["".join(parts)],)
         before, after = list(range(-1, len(parts) - 1)), list(range(1, len(parts) + 1))
@@ -297,34 +279,29 @@ class ByteLevelBPE:
         return cls(**byte_level_fields(path, merges, LETTERS, **options))
 
 
-def _each(pattern: str | Sequence[str]) -> Sequence[str]:
-    return [pattern] if isinstance(pattern, str) else pattern
+def _tiled(expressions: Iterable[regex.Pattern[str]], text: str) -> list[str]:
+    words = [text] if text else []
+    for expression in expressions:
+        words = [word for piece in words for word in tiles(expression, piece)]
+    return words
 
 
 def _check(own: ByteLevelBPE) -> None:
-    vocabulary, special = own.vocabulary, own.special
-    if not all(isinstance(token, str) and type(id) is int for token, id in [*vocabulary.items(), *special.items()]):
-        raise ValueError("vocabulary and special tokens: expected tokens (str) and their ids (int)")
+    vocabulary = own.vocabulary
+    if not all(isinstance(token, str) and type(id) is int for token, id in vocabulary.items()):
+        raise ValueError("vocabulary: expected tokens (str) and their ids (int)")
     if missing := [letter for letter in BYTES if letter not in vocabulary]:
         raise ValueError(f"vocabulary: expected all 256 byte letters, got {256 - len(missing)}, without {missing[0]!r}")
     if odd := [token for token in vocabulary if not token or not BYTES.keys() >= set(token)]:
         raise ValueError(f"vocabulary: expected tokens written in byte letters, got {odd[0]!r}")
-    if "" in special:
-        raise ValueError("special: expected tokens of one character at least, got ''")
-    known = {(id, "".join(LETTERS[byte] for byte in token.encode())) for token, id in special.items()}
-    named = {*known, *((id, token) for token, id in vocabulary.items())}
-    if twice := [id for id, number in Counter(id for id, _ in named).items() if number > 1]:
-        raise ValueError(f"vocabulary: expected every id once, {twice[0]} belongs to several tokens")
-    if stray := {*own.lstrip, *own.rstrip, *own.single_word} - special.keys():
-        raise ValueError(f"lstrip, rstrip, single_word: expected special tokens, got {sorted(stray)[0]!r}")
+    checked(own, vocabulary, lambda token: "".join(LETTERS[byte] for byte in token.encode()))
     for pair in own.merges:
         if len(pair) != 2 or not all(part in vocabulary for part in (*pair, "".join(pair))):
             raise ValueError(f"merges: expected two tokens whose concatenation is a token too, got {pair!r}")
     if again := [pair for pair, number in Counter(map(tuple, own.merges)).items() if number > 1]:
         raise ValueError(f"merges: expected every pair once, {again[0]!r} comes again")
     normalization("", steps=own.steps)  # raises for others than there are
-    for pattern in _each(own.pattern):
-        try:
-            regex.compile(CUTS.get(pattern, pattern))
-        except regex.error as error:
-            raise ValueError(f"pattern: expected one of {', '.join(CUTS)}, or an expression, got {error}") from error
+    try:
+        own._cuts  # noqa: B018
+    except regex.error as error:
+        raise ValueError(f"pattern: expected one of {', '.join(CUTS)}, or an expression, got {error}") from error

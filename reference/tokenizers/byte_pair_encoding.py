@@ -75,11 +75,14 @@ from typing import Any, NamedTuple
 
 import regex
 
+from reference.tokenizers._added import Added, checked, placed
 from reference.tokenizers._bpe_files import bpe_fields
 from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import Pair, learn
+from reference.tokenizers.normalization import Span, normalization
+from reference.tokenizers.pre_tokenization import CUTS
 
-_WORD, _TEXT = regex.compile(r"\S+"), regex.compile(r"(?s).+")
+_WORDS: dict[bool | str, str] = {False: "(?s).+", True: CUTS["whitespace_split"]} | CUTS
 _BYTES = {f"<0x{byte:02X}>": byte for byte in range(256)}
 TIES: dict[str, Callable[[Pair, list[str]], Any]] = {
     "tokenizers": lambda pair, tokens: pair,
@@ -100,11 +103,13 @@ class Encoding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BytePairEncoding:
+class BytePairEncoding(Added):
     """Byte-pair encoding from its two tables. Raises ValueError where they contradict each other.
 
     vocabulary: token -> id, with both parts and the result of every merge; merges: lowest rank first; unknown: the token
-    for what the vocabulary lacks; continuing, end_of_word: marks; cut: whether spaces end words; seed: of dropout.
+    for what the vocabulary lacks; continuing, end_of_word: marks; cut: whether spaces end words, or one of `CUTS` of
+    pre_tokenization; seed: of dropout; steps: those of `normalization`, before a text is cut. special: text -> id, of
+    tokens that are found in a text before that; for their flags see `byte_level_bpe`.
     """
 
     vocabulary: Mapping[str, int]
@@ -116,8 +121,9 @@ class BytePairEncoding:
     byte_fallback: bool = False
     dropout: float = 0.0
     ignore_merges: bool = False
-    cut: bool = True
+    cut: bool | str = True
     seed: int | None = None
+    steps: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         _check(self)
@@ -128,14 +134,14 @@ class BytePairEncoding:
 
     @cached_property
     def _tokens(self) -> dict[int, str]:
-        return {id: token for token, id in self.vocabulary.items()}
+        return {id: token for token, id in [*self.vocabulary.items(), *self.special.items()]}
 
     @cached_property
     def _random(self) -> random.Random:
         return random.Random(self.seed)
 
     @cached_property
-    def _parts(self) -> Callable[[str], list[Part]]:
+    def _tokenized(self) -> Callable[[str], list[Part]]:
         return self._encode_word if self.dropout else lru_cache(maxsize=1 << 16)(self._encode_word)
 
     def encode(self, text: str) -> list[int]:
@@ -144,16 +150,25 @@ class BytePairEncoding:
 
     def encoding(self, text: str) -> Encoding:
         """A text in tokens. Raises ValueError for what is no text, and for lone surrogates."""
-        if not isinstance(text, str):
-            raise ValueError(f"encode expects a str, got {type(text).__name__}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"encode expects text, got a lone surrogate at position {error.start}") from error
-        words = [(word.start(), self._parts(word.group())) for word in (_WORD if self.cut else _TEXT).finditer(text)]
-        rows = [(token, (place + begin, place + end)) for place, parts in words for token, begin, end in parts]
-        tokens, offsets = [token for token, _ in rows], [span for _, span in rows]
-        return Encoding([self.vocabulary[token] for token in tokens], tokens, offsets)
+        rows: list[tuple[int, str, tuple[int, int]]] = []
+        for part in self._parts(text, self._read):
+            if part.token is not None:
+                rows.append((self.special[part.token], part.token, part.place))
+                continue
+            spans = [(part.begin + begin, part.begin + end) for begin, end in part.places]
+            rows += [
+                (self.vocabulary[token], token, (spans[word.start() + begin][0], spans[word.start() + end - 1][1]))
+                for word in self._word.finditer(part.text)
+                for token, begin, end in self._tokenized(word[0])
+            ]
+        return Encoding([id for id, _, _ in rows], [token for _, token, _ in rows], [place for _, _, place in rows])
+
+    def _read(self, text: str) -> tuple[str, Sequence[Span]]:
+        return placed(text, self.steps)
+
+    @cached_property
+    def _word(self) -> regex.Pattern[str]:
+        return regex.compile(_WORDS[self.cut])
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of any ids: with one space between words where a mark tells them apart.
@@ -251,7 +266,7 @@ class BytePairEncoding:
             raise ValueError(f"ties: expected one of {', '.join(TIES)}, got {ties!r}")
         unknown = options.get("unknown")
         blank = cls({} if unknown is None else {unknown: 0}, [], **options)
-        words = Counter(word for text in texts for word in (_WORD if blank.cut else _TEXT).findall(text))
+        words = Counter(word for text in texts for word in blank._word.findall(blank._read(text)[0]))
         corpus = {_marked(word, blank.continuing, blank.end_of_word): times for word, times in words.items()}
         letters = sorted({c for word in words for c in word})
         tokens = list(dict.fromkeys([*special, *letters, *(part for word in corpus for part in word)]))
@@ -283,8 +298,10 @@ def _check(own: BytePairEncoding) -> None:
     vocabulary, merges = own.vocabulary, own.merges
     if not all(isinstance(token, str) and token and type(id) is int for token, id in vocabulary.items()):
         raise ValueError("vocabulary: expected tokens (str, not empty) and their ids (int)")
-    if twice := [id for id, number in Counter(vocabulary.values()).items() if number > 1]:
-        raise ValueError(f"vocabulary: expected every id once, {twice[0]} belongs to several tokens")
+    checked(own, vocabulary)
+    normalization("", steps=own.steps)  # raises for others than there are
+    if own.cut not in _WORDS:
+        raise ValueError(f"cut: expected True, False or one of {', '.join(CUTS)}, got {own.cut!r}")
     if own.unknown is not None and own.unknown not in vocabulary:
         raise ValueError(f"vocabulary: expected the unknown token {own.unknown!r} among the tokens")
     if not 0 <= own.dropout <= 1:

@@ -54,13 +54,14 @@ which is cut out first and never glued; `unused`, which is glued and taken apart
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import Pair, learn
@@ -74,8 +75,11 @@ from reference.tokenizers._sentencepiece_files import piece_fields
 class SentencepieceBPE(PieceModel):
     """A BPE model from its table. Raises ValueError where that contradicts itself.
 
-    pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first.
+    pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first; merges: the only
+    pairs that may be glued, the first of them first, whatever the scores; without any all that make a piece.
     """
+
+    merges: Sequence[tuple[str, str]] = ()
 
     def sample(self, text: str, *, alpha: float, times: int, seed: int) -> list[list[int]]:
         """Cuts in which each gluing is passed over, for good, with probability alpha."""
@@ -138,8 +142,9 @@ class SentencepieceBPE(PieceModel):
                 if i < 0 or j == len(parts) or whole[i] or whole[j]:
                     continue
                 piece = parts[i] + parts[j]
-                if piece in self._scores:
-                    heappush(heap, (-self._scores[piece], i, j, piece))
+                order = self._orders.get((parts[i], parts[j]) if self.merges else piece)
+                if order is not None:
+                    heappush(heap, (order, i, j, piece))
                     if piece in self._unused:
                         halves[piece] = parts[i], parts[j]
             fresh = []
@@ -166,9 +171,11 @@ class SentencepieceBPE(PieceModel):
         return parts, whole
 
     @cached_property
-    def _scores(self) -> dict[str, float]:
-        """What may be glued."""
-        return {text: score for text, score, kind in self.pieces if kind in ("normal", "user-defined", "unused")}
+    def _orders(self) -> Mapping[Any, float]:
+        """What may be glued, and the least first: pieces, or pairs of them."""
+        if self.merges:
+            return {pair: rank for rank, pair in enumerate(self.merges)}
+        return {text: -score for text, score, kind in self.pieces if kind in ("normal", "user-defined", "unused")}
 
     @cached_property
     def _ids(self) -> dict[str, int]:

@@ -55,7 +55,7 @@ smallest right id. The merges are forgotten: encoding asks for tokens alone.
 - Of two texts that are too long the longer one loses its last token, the second one where they are equally long.
 - Decoding puts a space before what has no prefix. With `cleanup` it takes the one before `.`, `,`, `?` and `!` away,
   and nothing brings capitals and accents back.
-- `[MASK]` in a text is ordinary text here, three words. Who reads special tokens in texts does so before.
+- `[MASK]` in a text is three words, unless it is among `special`, where a `tokenizer.json` has it.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reference.tokenizers._added import Added, checked
 from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import learn
 from reference.tokenizers._wordpiece_files import wordpiece_fields
@@ -87,11 +88,12 @@ class Encoding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WordPiece:
+class WordPiece(Added):
     """BERT's tokenizer. Raises ValueError for a vocabulary that contradicts itself or lacks `unknown`.
 
     vocabulary: token -> id; prefix: what tokens within a word begin with; longest: characters of a word, the longer
     ones are unknown; the four options of BERT's normalization; begin, end: the frame; cleanup: of decoded texts.
+    special: text -> id, of tokens that are found in a text before it is cut; for their flags see `byte_level_bpe`.
     """
 
     vocabulary: Mapping[str, int]
@@ -111,12 +113,11 @@ class WordPiece:
             raise ValueError("vocabulary: expected tokens (str) and their ids (int)")
         if self.unknown not in self.vocabulary:
             raise ValueError(f"vocabulary: expected the unknown token {self.unknown!r} among the tokens")
-        if twice := [id for id, number in Counter(self.vocabulary.values()).items() if number > 1]:
-            raise ValueError(f"vocabulary: expected every id once, {twice[0]} belongs to several tokens")
+        checked(self, self.vocabulary)
 
     @cached_property
     def _tokens(self) -> dict[int, str]:
-        return {id: token for token, id in self.vocabulary.items()}
+        return {id: token for token, id in [*self.vocabulary.items(), *self.special.items()]}
 
     @cached_property
     def _reach(self) -> int:
@@ -178,16 +179,24 @@ class WordPiece:
         return self.vocabulary[token]
 
     def _encode(self, text: str) -> list[tuple[int, str, tuple[int, int]]]:
-        return [
-            (self.vocabulary[token], token, (places[begin][0], places[end - 1][1]))
-            for word, places in self._words(text)
-            for token, begin, end in self._pieces(word)
-        ]
+        rows: list[tuple[int, str, tuple[int, int]]] = []
+        for part in self._parts(text, self._read):
+            if part.token is not None:
+                rows.append((self.special[part.token], part.token, part.place))
+                continue
+            rows += [
+                (self.vocabulary[token], token, (part.begin + places[begin][0], part.begin + places[end - 1][1]))
+                for word, places in _cut(part.text, part.places)
+                for token, begin, end in self._pieces(word)
+            ]
+        return rows
+
+    def _read(self, text: str) -> tuple[str, Sequence[Span]]:
+        """A text as it is cut, and for each of its characters the place of what it was made from."""
+        return normalization(text, steps=self._steps)
 
     def _words(self, text: str) -> list[tuple[str, Sequence[Span]]]:
-        """The words of a text, normalized, and for each of their characters its place in the text."""
-        normalized, places = normalization(text, steps=self._steps)
-        return [(word, places[begin:end]) for word, (begin, end) in pre_tokenization(normalized, scheme="bert")]
+        return _cut(*self._read(text))
 
     def _match(self, word: str) -> list[tuple[str, int, int]]:
         """The tokens of a word, and where in it they begin and end."""
@@ -229,6 +238,11 @@ class WordPiece:
     def from_file(cls, path: str | Path) -> WordPiece:
         """Load a `tokenizer.json`, a `vocab.txt`, or a folder that holds either."""
         return cls(**wordpiece_fields(path))
+
+
+def _cut(text: str, places: Sequence[Span]) -> list[tuple[str, Sequence[Span]]]:
+    """The words of a normalized text, each with the places of its characters."""
+    return [(word, places[begin:end]) for word, (begin, end) in pre_tokenization(text, scheme="bert")]
 
 
 def _cleaned(part: str) -> str:

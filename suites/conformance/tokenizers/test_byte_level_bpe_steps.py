@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,6 @@ from fixtures import judge
 from fixtures.strategies.texts import excerpts, texts
 from fixtures.strategies.vocabularies import Problem, Tables, built, glueing, problems
 from reference.tokenizers.byte_level_bpe import ByteLevelBPE
-from reference.tokenizers.pre_tokenization import GPT4
 
 END = "<|endoftext|>"
 STEPS: tuple[Any, ...] = (("nfc",), ("nfkc",), ("nfd", "lowercase"), ("lowercase", ("replace", "a", "bb")))
@@ -25,6 +21,8 @@ SEVERAL: tuple[list[str], ...] = (
     [r"\p{N}{1,3}", "[\u4e00-\u9fa5]+", "gpt4"],
     ["gpt2", r"ab|\s"],
     [],
+    ["[!-/]+", "gpt2", "bytes", r"\p{N}+", "[0-9][0-9]"],
+    ["bytes", "Ġ"],
 )
 
 
@@ -51,6 +49,9 @@ def test_several_expressions_cut_one_after_the_other(implementation, patterns: l
         ([r"12", r" 12"], ["a ", "12", "b"]),
         ([r" 12", r"12"], ["a", " ", "12", "b"]),
         ([], ["a 12b"]),
+        (["gpt2", "bytes", "Ġ1"], ["a", " 1", "2", "b"]),
+        (["bytes", " "], ["a 12b"]),
+        (["bytes"], ["a 12b"]),
     ],
     ids=str,
 )
@@ -95,6 +96,41 @@ def test_special_tokens_are_found_before_normalization(implementation):
     judge.exact(tokenizer.encode("<b><B><C><c>"), [256, *Tables().ids(*"<b>"), 257, *Tables().ids(*"<c>")], "ids")
 
 
+@given(problem=problems(), text=texts(3))
+@example(problem=Problem(Tables(), "<B>"), text="a")
+def test_special_tokens_that_are_normalized(implementation, problem: Problem, text: str):
+    """With `normalized` a token is found in the normalized text, in the form that normalization gives it: what
+    transformers' `add_tokens` adds to Qwen's tokenizer. Others come before."""
+    tables, steps = problem.tables, ("nfkc", "lowercase")
+    options: dict[str, Any] = {
+        "steps": steps,
+        "special": {"<B>": 999, "\ufb01n": 1000, "<C>": 1001},
+        "normalized": ["<B>", "\ufb01n"],
+        "lstrip": ["\ufb01n"],
+    }
+    text = f"<b>{problem.text}<\uff22> <c><C>{text} \uff46in<B>"
+    expected = ByteLevelBPE(tables.vocabulary, tables.merges, **options)
+    tokenizer = made(implementation, tables, **options)
+    judge.exact(tokenizer.encode(text), expected.encode(text), "ids")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("<b><B>", [256, 256]),
+        ("<c><C>", ["<c>", 257]),
+        ("a<\uff22>c", ["a", 256, "c"]),
+        ("<<B>>", ["<", 256, ">"]),
+    ],
+)
+def test_normalized_tokens_by_example(implementation, text: str, parts: list[Any]):
+    """`<B>` among `normalized` is also `<b>` where text is brought into lower case; `<C>`, which is not, is itself."""
+    tables, special = Tables(), {"<B>": 256, "<C>": 257}
+    tokenizer = made(implementation, tables, steps=("nfkc", "lowercase"), special=special, normalized=["<B>"])
+    ids = [id for part in parts for id in ([part] if isinstance(part, int) else tables.ids(*part))]
+    judge.exact(tokenizer.encode(text), ids, "ids")
+
+
 @given(problem=problems())
 def test_a_text_gets_a_space_in_front(implementation, problem: Problem):
     """With `add_prefix_space` a text that begins without a space is encoded as if it had one: RoBERTa's option."""
@@ -112,73 +148,6 @@ def test_the_space_comes_before_every_part(implementation):
     expected = [*tables.ids(" a"), 999, *tables.ids(" b"), 999, *tables.ids(" ", "\n"), *tables.ids("b")]
     judge.exact(tokenizer.encode(f"a{END}b{END}\nb"), expected, "ids")
     judge.exact([tuple(place) for place in tokenizer.encoding("ab").offsets], [(0, 1), (1, 2)], "offsets")
-
-
-BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-
-
-def split(expression: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False}
-
-
-NFC = {"type": "NFC"}
-FILES: dict[str, tuple[Any, list[Any], dict[str, Any]]] = {
-    "Qwen": (NFC, [split(GPT4), BYTES], {"pattern": GPT4, "steps": ["nfc"]}),
-    "StarCoder": (
-        None,
-        [{"type": "Digits", "individual_digits": True}, BYTES | {"use_regex": True}],
-        {"pattern": [r"\p{N}", "gpt2"]},
-    ),
-    "Command": (
-        {"type": "Sequence", "normalizers": [NFC]},
-        [{"type": "Digits", "individual_digits": False}, BYTES | {"use_regex": True}],
-        {"pattern": [r"\p{N}+", "gpt2"], "steps": ["nfc"]},
-    ),
-    "DeepSeek": (
-        {"type": "Sequence", "normalizers": []},
-        [
-            split("[\r\n]"),
-            split(r"\s?\p{L}+"),
-            split(r"\s?\p{P}+"),
-            {"type": "Digits", "individual_digits": True},
-            BYTES,
-        ],
-        {"pattern": ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", r"\p{N}"]},
-    ),
-    "punctuation": (
-        None,
-        [{"type": "Punctuation", "behavior": "Contiguous"}, BYTES | {"use_regex": True}],
-        {"pattern": [r"[\p{P}$+<=>^`|~]+", "gpt2"]},
-    ),
-    "a string": (
-        None,
-        [split("x") | {"pattern": {"String": "a."}}, BYTES],
-        {"pattern": [r"a\."]},
-    ),
-    "RoBERTa": (None, [BYTES | {"add_prefix_space": True, "use_regex": True}], {"add_prefix_space": True}),
-}
-
-
-@pytest.mark.parametrize("family", FILES)
-def test_reads_the_cuts_of_a_family(implementation, family: str):
-    """A `tokenizer.json` as these families have it: normalizer, cuts one after the other, a space in front."""
-    normalizer, cuts, options = FILES[family]
-    text = "Ae\u0301 12 a1a1 a.a. \n\n$^a^ (a.)1 12\u00b2, aa"
-    tables = Tables((("1", "2"), ("a", "1"), (".", "a"), ("Ġ", "a"), ("Ġ", "1"), ("$", "^"), ("Ġ", "("), ("Ã", "©")))
-    content = {
-        "version": "1.0",
-        "added_tokens": [],
-        "normalizer": normalizer,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts} if len(cuts) > 1 else cuts[0],
-        "post_processor": None,
-        "decoder": BYTES,
-        "model": {"type": "BPE", "vocab": tables.vocabulary, "merges": [" ".join(pair) for pair in tables.merges]},
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-        tokenizer = implementation.from_file(folder)
-    expected = ByteLevelBPE(tables.vocabulary, tables.merges, **options).encode(text)
-    judge.exact(tokenizer.encode(text), expected, "ids")
 
 
 @pytest.mark.parametrize(

@@ -145,10 +145,67 @@ def test_what_no_merge_makes_is_not_found(implementation):
     judge.exact(tokenizer.encode("aab"), own.ids("a", "a", "b"), "ids")
 
 
-def test_merges_that_are_no_scores_are_rejected(implementation):
-    """Where some halves of a piece are no merge, no scores say the same."""
+def test_merges_that_are_no_scores(implementation):
+    """Where some halves of a piece are no merge the list of the file decides, pair by pair, not what they make."""
     own = table("a", "b", "c", ab=-1.0, bc=-2.0, abc=-3.0)
-    judge.rejects(loaded, implementation, own, "Llama's", merges=[["a", "b"], ["b", "c"], ["ab", "c"]])
+    tokenizer = loaded(implementation, own, "Gemma's", merges=[["b", "c"], ["a", "b"], ["ab", "c"]])
+    judge.exact(tokenizer.encode("abc"), own.ids("a", "bc"), "ids")
+    tokenizer = loaded(implementation, own, "Gemma's", merges=[["a", "b"], ["b", "c"], ["ab", "c"]])
+    judge.exact(tokenizer.encode("abcbc"), own.ids("abc", "bc"), "ids")
+
+
+ADDED = {"[X]": {}, "<m>": {"lstrip": True}, "<n>": {"normalized": True}, "a b": {}}
+
+
+@pytest.mark.parametrize("shape", WHOLE)
+@given(own=ranked(clear=True, byte_fallback=True), data=st.data())
+def test_added_tokens_of_a_file(implementation, shape: str, own: Table, data):
+    """Added tokens are found in a text, and what is between them is a text of its own: of Llama's files the older ones
+    put a space in front of each, the newer ones in front of the first alone.
+    Source: https://github.com/huggingface/transformers/issues/24565"""
+    parts = st.lists(spelled(own, 6) | st.sampled_from([*ADDED, *ADDED, " ", "[X", "</s>"]), max_size=8)
+    text = "".join(data.draw(parts, label="parts"))
+    first = len(own.pieces)
+    ids = {**dict(zip(ADDED, range(first, first + len(ADDED)), strict=True)), "<unk>": 0, "<s>": 1, "</s>": 2}
+    truth = SentencepieceBPE(
+        own.pieces,
+        own.byte_fallback,
+        **SHAPES[shape][2],
+        special=ids,
+        lstrip=["<m>"],
+        normalized=["<n>"],
+        spaces_last=shape in ("Llama's", "no prefix"),
+    )
+    added = [(name, ids[name], flags) for name, flags in ADDED.items()]
+    judge.exact(loaded(implementation, own, shape, added=added).encode(text), truth.encode(text), "ids")
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "pieces"),
+    [
+        ("Llama's first", "a<m>a a", ["▁a", "<m>", "▁a", "▁a"]),
+        ("Llama's", "a<m>a a", ["▁a", "<m>", "a", "▁a"]),
+        ("Llama's", "<m>a", ["<m>", "a"]),
+        ("Gemma's", "a<m>a a", ["a", "<m>", "a", "▁a"]),
+    ],
+)
+def test_spaces_behind_added_tokens(implementation, shape: str, text: str, pieces: list[str]):
+    """What follows an added token begins with a space of its own in Llama's first files alone."""
+    own = Table((*table("▁", "a").own, ("▁a", 0.0, "normal")))
+    id = len(own.pieces)
+    found = loaded(implementation, own, shape, added=[("<m>", id, {})]).encode(text)
+    judge.exact(found, [id if piece == "<m>" else own.ids(piece)[0] for piece in pieces], "ids")
+
+
+def test_added_tokens_are_pieces_too(implementation):
+    """Gemma's runs of spaces are added tokens, and pieces that merges make: spaces lead to them, and they decode so."""
+    own = Table((*table("▁", "a").own, ("▁▁", 0.0, "normal")))
+    parts = [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "Fuse"}]
+    added = [("▁▁", own.ids("▁▁")[0], {"special": False})]
+    decoder = {"type": "Sequence", "decoders": parts}
+    tokenizer = loaded(implementation, own, "Gemma's", added=added, decoder=decoder)
+    judge.exact(tokenizer.encode("a  ▁▁"), own.ids("a", "▁▁", "▁▁"), "ids")
+    judge.exact(tokenizer.decode(own.ids("a", "▁▁", "a")), "a  a", "text")
 
 
 @pytest.mark.parametrize("change", [{"dropout": 0.5}, {"fuse_unk": False}, {"ignore_merges": True}], ids=str)

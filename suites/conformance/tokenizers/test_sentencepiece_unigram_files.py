@@ -63,6 +63,62 @@ def test_words_of_a_file_end_at_all_spaces(implementation):
     judge.exact(found, own.ids("▁", "a", "▁", "a", "▁", "a"), "ids")
 
 
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("a ▁a", ["▁", "a", "▁", "a"]),
+        ("a▁a", ["▁", "a", "▁", "a"]),
+        ("a ▁", ["▁", "a", "▁"]),
+        ("▁▁ a", ["▁", "▁", "▁", "a"]),
+    ],
+)
+def test_the_letter_for_a_space_in_a_text(implementation, text: str, pieces: list[str]):
+    """A `▁` that begins a word is the space before it; one that is a word by itself is no space that could be removed."""
+    own = table("▁", "a")
+    judge.exact(loaded(implementation, own, "T5's").encode(text), own.ids(*pieces), "ids")
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\u0085", "\u00a0", "\u3000", "\u200b", "\ufeff"], ids=ascii)
+@pytest.mark.parametrize("ruled", [False, True], ids=["no rules", "rules"])
+def test_which_spaces_are_stripped(implementation, space: str, ruled: bool):
+    """`Strip` of a file takes all of White_Space from the end of a text, U+0085 too, but nothing without width."""
+    own = table("▁", "a", space) if space != " " else table("▁", "a")
+    before = [compiled_part({"x": "a"})] if ruled else []
+    kept = ["▁", "a", *([space] if space in "\u200b\ufeff" else [])]
+    found = loaded(implementation, own, "trimmed", before=before).encode(f"a{space}")
+    judge.exact(found, own.ids(*kept), "ids")
+
+
+ADDED = {"[X]": {}, "<m>": {"lstrip": True}, "<n>": {"rstrip": True}, "a b": {}}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(own=tables(), data=st.data())
+def test_added_tokens_of_a_file(implementation, shape: str, own: Table, data):
+    """Added tokens are found in a text, and what is between them is a text of its own."""
+    words = [piece for piece in own.own if "▁" not in piece[0]]
+    own = Table((("▁", -9.0, "normal"), *words), own.byte_fallback)
+    parts = st.lists(spelled(own, 6) | st.sampled_from([*ADDED, *ADDED, " ", "[X", "</s>"]), max_size=8)
+    text = "".join(data.draw(parts, label="parts"))
+    first = len(own.pieces)
+    ids = {**dict(zip(ADDED, range(first, first + len(ADDED)), strict=True)), "<unk>": 0, "<s>": 1, "</s>": 2}
+    options = {**SHAPES[shape][2], "special": ids, "lstrip": ["<m>"], "rstrip": ["<n>"]}
+    if shape in ("T5's", "trimmed"):
+        options |= {"add_dummy_prefix": "missing"}
+    truth = SentencepieceUnigram(own.pieces, own.byte_fallback, precision="double", **options)
+    added = [(name, ids[name], flags) for name, flags in ADDED.items()]
+    judge.exact(loaded(implementation, own, shape, added=added).encode(text), truth.encode(text), "ids")
+
+
+def test_added_tokens_are_decoded(implementation):
+    """An id of an added token is its text, also of one that is special."""
+    own = table("▁", "a", "▁a")
+    id = len(own.pieces)
+    tokenizer = loaded(implementation, own, "Gemma's", added=[("<m>", id, {})])
+    judge.exact(tokenizer.encode("a<m></s>"), [*own.ids("a"), id, 2], "ids")
+    judge.exact(tokenizer.tokens("a<m>")[1], ("<m>", (1, 4)), "token")
+
+
 def test_rules_of_a_file_come_first(implementation):
     """A compiled table of rules is read, and comes before spaces are letters."""
     own = table("▁", "a", "b", "c")
