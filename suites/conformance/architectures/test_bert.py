@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.bert_inputs import ample_inputs, inputs
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import many_texts, token_ids
+from fixtures.strategies.token_ids import HALF, many_texts, token_ids
 from fixtures.strategies.weights import LARGE, Bert, large
 
 
@@ -39,6 +39,7 @@ def test_attention_weights_agree(implementation, drawn):
     judge.agree(implementation, model.weights, ids, returns="attentions", **model.scalars)
 
 
+@HALF
 @given(drawn=inputs(low=1, segments=5), data=st.data())
 def test_agrees_with_segments_and_positions(implementation, drawn, data):
     """Segments and positions of the caller's choice pick rows of their tables, and these rows learn."""
@@ -66,6 +67,7 @@ def test_one_model_reads_many_texts(implementation, data):
     judge.agree(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
+@A_FEW
 @given(drawn=inputs(layers=12))
 def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""

@@ -12,6 +12,7 @@ from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import row_lengths, visibility
 
 
+@A_FEW
 @given(drawn=ample_inputs(), data=st.data())
 def test_padded_texts_teach_what_they_teach_alone(implementation, drawn, data):
     """The gradient of a padded batch is that of its texts one by one."""

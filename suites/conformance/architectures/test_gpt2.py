@@ -55,6 +55,7 @@ def test_attention_weights_agree(implementation, drawn):
     judge.agree(implementation, model.weights, ids, returns="attentions", **model.scalars)
 
 
+@A_FEW
 @given(drawn=inputs(), data=st.data())
 def test_positions_pick_rows_and_nothing_else(implementation, drawn, data):
     """Positions of the caller's choice, repeated or starting anew, pick rows, which learn; columns make the mask."""
@@ -93,6 +94,7 @@ def test_one_model_reads_many_texts(implementation, data):
     judge.agree(implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
+@A_FEW
 @given(drawn=inputs(layers=12))
 def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import chunks, inputs, left_padded
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import row_lengths
+from fixtures.strategies.token_ids import HALF, row_lengths
 from fixtures.strategies.weights import Gpt2, large
 
 
+@HALF
 @given(drawn=inputs(), data=st.data())
 def test_cached_decoding_agrees(implementation, drawn, data):
     """Pit: a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
@@ -70,6 +71,7 @@ def in_chunks(model, ids, sizes):
     return experiment
 
 
+@HALF
 @given(drawn=inputs(at_least=2), data=st.data())
 def test_cached_decoding_of_a_left_padded_batch(implementation, drawn, data):
     """Pit: with a cache the mask covers past and new columns, and a padded text goes on as alone."""

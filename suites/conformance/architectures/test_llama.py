@@ -45,6 +45,7 @@ def test_attention_weights_agree(implementation, drawn):
     judge.agree(implementation, model.weights, ids, returns="attentions", **model.scalars)
 
 
+@A_FEW
 @given(drawn=inputs(), data=st.data())
 def test_positions_turn_and_nothing_else(implementation, drawn, data):
     """Positions of the caller's choice, repeated or starting anew, are those of the rotary embedding; columns make the mask."""

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.llama_inputs import chunks, inputs, large, left_padded
 from fixtures.strategies.rotary import A_FEW, scalings
-from fixtures.strategies.token_ids import row_lengths
+from fixtures.strategies.token_ids import HALF, row_lengths
 
 
+@HALF
 @given(drawn=inputs(), data=st.data())
 def test_cached_decoding_agrees(implementation, drawn, data):
     """Pit: a text fed in chunks of any sizes, its past in the cache, gives the logits of one pass."""
@@ -70,6 +71,7 @@ def in_chunks(model, ids, sizes, axis=1, **options):
     return experiment
 
 
+@HALF
 @given(drawn=inputs(at_least=2), counted=st.booleans(), data=st.data())
 def test_cached_decoding_of_a_left_padded_batch(implementation, drawn, counted, data):
     """Pit: with a cache the mask covers past and new columns, and a padded text goes on as alone, with positions or without."""

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.llama_inputs import inputs, left_padded
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import row_lengths, visibility
+from fixtures.strategies.token_ids import HALF, row_lengths, visibility
 
 
+@HALF
 @given(drawn=inputs(), data=st.data())
 def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
     """A text gives the same logits alone and in a batch padded on the right, whatever the padding tokens are."""
@@ -27,6 +28,7 @@ def test_padding_on_the_right_changes_nothing(implementation, drawn, data):
     judge.holds(implementation, experiment)
 
 
+@HALF
 @given(drawn=inputs(), counted=st.booleans(), data=st.data())
 def test_padding_on_the_left_changes_nothing(implementation, drawn, counted, data):
     """Pit: with a mask a text padded on the left reads as alone, whether positions count from its first token or not (A11)."""

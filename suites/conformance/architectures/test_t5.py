@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.t5_inputs import A_FEW, HALF, T5, TABLE, WHAT, ample_pairs, large_pair, mirrored, pairs
-from fixtures.strategies.token_ids import different_ids, many_texts
+from fixtures.strategies.t5_inputs import A_FEW, T5, TABLE, WHAT, ample_pairs, large_pair, mirrored, pairs
+from fixtures.strategies.token_ids import HALF, different_ids, many_texts
 
 
 @judge.every_dtype
