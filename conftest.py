@@ -76,6 +76,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--model", action="append", default=[], metavar="PATH_OR_HUB_ID", help="evaluate your own model (repeatable)"
     )
     group.addoption(
+        "--data",
+        action="append",
+        default=[],
+        metavar="KIND=DIR",
+        help="evaluate on your own data (repeatable); KIND is classification, similarity, retrieval, questions, "
+        "preference or text",
+    )
+    group.addoption(
         "--profile",
         choices=["quick", "default", "thorough"],
         default="default",

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suites.accuracy import harness
+import pytest
+
+from suites.accuracy import harness, learning
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
+
+    from suites.accuracy.brought import Brought
+
+DATA = pytest.StashKey[list["Brought"]]()
+"""Where a run keeps the tasks on the user's own data."""
 
 DOCS_GPT2, SHOP_GPT2 = "gpt2-python-docs", "gpt2-shop"
 
@@ -40,10 +47,12 @@ TASKS = {
 """Task -> its kind."""
 
 ACCEPTED = {
-    "classification": ("classifier", "causal", "seq2seq", "encoder"),
+    "classification": ("classifier", "encoder", "causal", "seq2seq"),
     "generation": ("causal", "seq2seq"),
     "cloze": ("causal", "masked"),
+    "preference": ("causal", "seq2seq"),
     "retrieval": ("encoder",),
+    "similarity": ("encoder",),
     "modelling": ("causal",),
 }
 """Kind of task -> the kinds of model that it judges; of a model that is several, the first one counts."""
@@ -187,14 +196,41 @@ def _classification(task: str) -> tuple[Entry, ...]:
     )
 
 
-def _retrieval(task: str, best: str, worst: str) -> tuple[Entry, ...]:
-    """The entries that every search has; `best` beats `worst`."""
+def _retrieval(task: str, bm25_beats: str | None = None, minilm_beats: str | None = None) -> tuple[Entry, ...]:
+    """The entries that every search has."""
     return (
         Entry(task, "random", partial(ranker, "lexical", "Random")),
         Entry(task, "tfidf", partial(ranker, "lexical", "TfIdf"), libraries=LEARNT),
-        Entry(task, "bm25", partial(ranker, "bm25", "Bm25"), beats=worst, libraries=LEARNT),
-        Entry(task, "minilm", minilm, beats=best, libraries=MINILM),
+        Entry(task, "bm25", partial(ranker, "bm25", "Bm25"), beats=bm25_beats, libraries=LEARNT),
+        Entry(task, "minilm", minilm, beats=minilm_beats, libraries=MINILM),
     )
+
+
+BROUGHT_KINDS = {"questions": "generation", "text": "modelling"}
+"""What kind of task a KIND of `--data` is, where it has another name."""
+
+
+def bring(brought: Brought) -> None:
+    """Put a task on the user's own data on the board."""
+    TASKS[brought.name] = BROUGHT_KINDS.get(brought.kind, brought.kind)
+    harness.BROUGHT[brought.name] = brought
+    learning.BROUGHT[brought.name] = brought.train
+
+
+def of_brought(brought: Brought) -> tuple[Entry, ...]:
+    """The built-in models that such data can be put to; none is known to beat another."""
+    task = brought.name
+    if brought.kind == "classification":
+        entries = _classification(task) if brought.train else ()
+    elif brought.kind in ("retrieval", "similarity"):
+        entries = _retrieval(task)
+    elif brought.kind == "text":
+        entries = (Entry(task, DOCS_GPT2, partial(shipped, DOCS_GPT2), libraries=NETWORK),)
+    elif brought.kind == "questions":
+        entries = (Entry(task, SHOP_GPT2, partial(shipped, SHOP_GPT2), libraries=NETWORK),)
+    else:
+        entries = (Entry(task, DOCS_GPT2, partial(shipped, DOCS_GPT2), libraries=NETWORK),)
+    return tuple(replace(entry, beats=None) for entry in entries)
 
 
 def _modelling(corpus: str, zoo: str) -> tuple[Entry, ...]:
@@ -220,8 +256,8 @@ BUILT_IN = (
     Entry("shop_questions_closed_book", "patterns", patterns),
     Entry("shop_agreement", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", DOCS_GPT2)),
     Entry("shop_facts", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", DOCS_GPT2)),
-    *_retrieval("shop_search", best="bm25", worst="random"),
-    *_retrieval("python_docs_search", best="tfidf", worst="random"),
+    *_retrieval("shop_search", minilm_beats="bm25"),
+    *_retrieval("python_docs_search", bm25_beats="random", minilm_beats="tfidf"),
     *_modelling("shop", DOCS_GPT2),
     *_modelling("clinic", DOCS_GPT2),
     *_modelling("python_docs", DOCS_GPT2),
@@ -235,12 +271,12 @@ def entry(task: str, model: str) -> Entry:
     return next(e for e in BUILT_IN if (e.task, e.model) == (task, model))
 
 
-def users(models: list[str]) -> list[Entry]:
+def users(models: list[str], tasks: Iterable[str]) -> list[Entry]:
     """Entries of the models named by `--model`, each once and on every task; nothing is looked at yet."""
     return [
         Entry(task, model, partial(user, task, model), libraries=NETWORK, asked=True)
         for model in dict.fromkeys(models)
-        for task in TASKS
+        for task in tasks
     ]
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager
 
+    from suites.accuracy.brought import Brought
     from suites.accuracy.measures import Score
 
 TASKS = Path(__file__).with_name("tasks")
@@ -52,6 +53,29 @@ def manager() -> TaskManager:
     return TaskManager(include_path=str(TASKS), include_defaults=False)
 
 
+BROUGHT: dict[str, Brought] = {}
+"""Tasks on the user's own data, by name."""
+
+
+def configuration(task: str) -> str | dict[str, Any]:
+    """What lm-eval loads a task from: the name of a YAML file in tasks/, or a dict for the user's own data."""
+    if task not in BROUGHT:
+        return task
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    from suites.accuracy.tasks import kinds
+
+    brought = BROUGHT[task]
+    template = load_yaml(TASKS / brought.template)
+    asked = template.get("generation_kwargs", {}) | brought.generation
+    return template | {
+        "task": task,
+        "custom_dataset": lambda **_: kinds.dataset(list(brought.documents), None),
+        "metadata": {"version": 1},
+        **({"generation_kwargs": asked} if asked else {}),
+    }
+
+
 def evaluate(task: str, model: LM) -> Outcome:
     """Scores of a model. What the model's adapter or the task raises goes through."""
     offline()
@@ -61,7 +85,7 @@ def evaluate(task: str, model: LM) -> Outcome:
     from suites.accuracy.tasks import kinds
 
     # `simple_evaluate` would add the machine's description (seconds of subprocesses) and reseed every generator.
-    loaded = manager().load([task])
+    loaded = manager().load([configuration(task)])
     results = lm_eval(lm=model, task_dict=loaded, bootstrap_iters=0, log_samples=True)
     assert results is not None
     samples = results["samples"][task]

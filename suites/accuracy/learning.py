@@ -8,9 +8,17 @@ TEXTS = 4000
 """Examples of a generated task, at most."""
 
 
+Examples = tuple[tuple[str, str], ...]
+
+BROUGHT: dict[str, Examples] = {}
+"""The user's own training texts, by task."""
+
+
 @cache
-def examples(task: str) -> tuple[tuple[str, str], ...]:
+def examples(task: str) -> Examples:
     """(text, label) pairs of a classification task. Raises `KeyError` for a task that has none."""
+    if task in BROUGHT:
+        return BROUGHT[task]
     from fixtures.corpora import clinic, python_docstrings
     from fixtures.corpora.shop import prompts, reviews
 

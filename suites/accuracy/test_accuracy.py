@@ -19,7 +19,11 @@ measures: Any = Lazy("suites.accuracy.measures")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    entries = [*board.BUILT_IN, *board.users(metafunc.config.getoption("model"))]
+    # Whoever brings data asks about them, and not for the whole board.
+    data = metafunc.config.stash[board.DATA]
+    built_in = [entry for task in data for entry in board.of_brought(task)] if data else board.BUILT_IN
+    tasks = [task.name for task in data] or list(board.TASKS)
+    entries = [*built_in, *board.users(metafunc.config.getoption("model"), tasks)]
     metafunc.parametrize("entry", entries, ids=[entry.id for entry in entries])
 
 
@@ -39,20 +43,24 @@ class Refusal:
 
 
 @cache
-def built_in(task: str, model: str, device: str) -> harness.Outcome:
-    """The outcome of a built-in entry, once a process: it is also what others must beat."""
-    return harness.evaluate(task, board.entry(task, model).build(device))
+def outcome(entry: board.Entry, device: str) -> harness.Outcome:
+    """The outcome of an entry, once a process: it is also what others must beat."""
+    return harness.evaluate(entry.task, entry.build(device))
+
+
+BROKEN: set[str] = set()
+"""Models that no task can judge, and of which that was said."""
 
 
 def evaluate(entry: board.Entry, device: str) -> harness.Outcome | Refusal:
     """The outcome of an entry; whatever goes wrong with one model must not end the run of the others."""
     try:
-        if not entry.asked:
-            return built_in(entry.task, entry.model, device)
-        return harness.evaluate(entry.task, entry.build(device))
+        return outcome(entry, device)
     except board.NoTask as error:
         # One message for the model, however many tasks there are: the first fails, the others only record.
-        return Refusal(error.verdict, str(error), red=entry.task == next(iter(board.TASKS)))
+        first = entry.model not in BROKEN
+        BROKEN.add(entry.model)
+        return Refusal(error.verdict, str(error), red=first)
     except ModuleNotFoundError as error:
         return Refusal("unsupported", f"{error.name} is not installed: python -m pip install '.[accuracy]'", red=False)
     except Exception as error:
@@ -77,7 +85,7 @@ def test_accuracy(entry: board.Entry, record: Callable[..., None], pytestconfig:
         record(**facts, verdict=result.verdict, message=result.message)
         result.end(entry.model)
 
-    floor = built_in(entry.task, entry.beats, device).scores if entry.beats else [None] * len(result.scores)
+    floor = outcome(board.entry(entry.task, entry.beats), device).scores if entry.beats else [None] * len(result.scores)
     worse = []
     for score, lower in zip(result.scores, floor, strict=True):
         figures = {"metric": score.metric, "value": score.value, "low": score.low, "high": score.high, "n": score.n}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fixtures.corpora import python_docs
-from suites.accuracy.tasks import build
+from suites.accuracy.tasks import build, kinds
 from suites.accuracy.tasks import python_docs as task
 
 
@@ -76,14 +76,14 @@ def test_changed_task_data_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("answer", ["I think it is p0001", "{}", '["p0001"]', '{"p0001": "best"}', '{"p0001": NaN}'])
 def test_an_answer_that_is_no_ranking_gets_no_number(answer):
     with pytest.raises(ValueError, match="JSON object of passage ids"):
-        task.score_ranking({"relevant": ["p0001"]}, [answer])
+        kinds.ranking({"relevant": ["p0001"]}, [answer])
 
 
 @pytest.mark.parametrize("nats", [float("nan"), float("-inf"), 1.0])
 def test_an_impossible_likelihood_gets_no_number(nats):
     with pytest.raises(ValueError, match="log-likelihood"):
-        task.score_rolling({"topic": "t", "text": "abc"}, [nats])
+        kinds.rolling({"topic": "t", "text": "abc"}, [nats])
 
 
 def test_bytes_are_counted_not_characters():
-    assert task.score_rolling({"topic": "t", "text": "ü"}, [-1.0]) == {"bits_per_byte": (-1.0, 2)}
+    assert kinds.rolling({"topic": "t", "text": "ü"}, [-1.0]) == {"bits_per_byte": (-1.0, 2)}

@@ -52,6 +52,15 @@ class Causal(HFLM):
         self._max_length = min(super().max_length, LONGEST_CONTEXT)
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        self.add_bos_token = False
+        try:
+            self._check(requests)
+            return [float(nats) for nats in super().loglikelihood_rolling(requests, disable_tqdm)]
+        finally:
+            self.add_bos_token = None
+
+    def _check(self, requests: list[Instance]) -> None:
+        """Refuse texts that the tokenizer does not keep."""
         size = self.model.get_input_embeddings().num_embeddings
         for request in requests:
             (text,) = request.args
@@ -66,11 +75,6 @@ class Causal(HFLM):
                 )
             if max(ids, default=0) >= size:
                 raise NotEvaluated("error", f"its tokenizer gives token {max(ids)}, but the model knows only {size}")
-        self.add_bos_token = False
-        try:
-            return [float(nats) for nats in super().loglikelihood_rolling(requests, disable_tqdm)]
-        finally:
-            self.add_bos_token = None
 
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = False, override_bs: Any = None) -> Any:
         # lm-eval draws a progress bar for every batch of a rolling request.

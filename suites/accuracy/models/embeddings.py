@@ -73,6 +73,11 @@ class SentenceEncoder(Ranker):
                 vectors[i] = vector
         return torch.stack(vectors)
 
+    def similarities(self, pairs: list[tuple[str, str]]) -> list[float]:
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        vectors = dict(zip(texts, self.embed(texts), strict=True))
+        return [float(vectors[one] @ vectors[other]) for one, other in pairs]
+
     def scores(self, queries: list[str], passages: list[str]) -> np.ndarray[Any, Any]:
         asked = self.embed([self.prompts.get("query", "") + query for query in queries])
         kept = self.embed([self.prompts.get("document", self.prompts.get("passage", "")) + text for text in passages])

@@ -85,4 +85,3 @@ class KneserNey(Adapter):
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
         return [self.nats(self.tokenizer.encode(request.args[0]).ids, []) for request in requests]
-

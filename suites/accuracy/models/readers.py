@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 PATTERNS = (
     # (what a question about it has, where its answer stands; {name} is what is asked about)
-    (r"who makes|which firm|the maker of (?P<name>\w+)\?$", r"(?:made by|maker of {name} is) ([\w ]+)\.|([\w ]+) makes"),
+    (
+        r"who makes|which firm|the maker of (?P<name>\w+)\?$",
+        r"(?:made by|maker of {name} is) ([\w ]+)\.|([\w ]+) makes",
+    ),
     (r"colour", r"(?:comes in|colour of {name} is) (\w+)|{name} is (\w+)\."),
     (r"made of|material", r"(?:made of|consists of|they use) (\w+)"),
     (r"how much|cost|price", r"(\d+ euros)"),

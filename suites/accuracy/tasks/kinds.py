@@ -6,6 +6,7 @@
 | cloze | `before`, `after`, `choices`, `label` | `multiple_choice` | the same, each choice with what comes after it |
 | generation | `prompt`, `answers` | `generate_until` | text |
 | tags | `prompt`, `words`, `tags` | `generate_until` | one tag a word |
+| similarity | `a`, `b`, `score` | `generate_until` | a number |
 | retrieval | `query`, `relevant` (ids), `gains` | `generate_until` | a JSON object of ids and scores |
 | modelling | `text` | `loglikelihood_rolling` | nats |
 
@@ -23,11 +24,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-ROOT = str(Path(__file__).parents[3])
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from suites.accuracy.metrics import f1, ndcg, recall, rouge_l, squad
+from suites.accuracy.metrics import f1, ndcg, recall, rouge_l, spearman, squad
 
 if TYPE_CHECKING:
     import datasets
@@ -100,10 +99,10 @@ def summary(doc: Doc, results: list[str]) -> dict[str, float]:
 
 
 def tags(doc: Doc, results: list[str]) -> dict[str, tuple[int, int]]:
-    """(words whose tag is right, words): a tag too few or too many is a wrong one."""
-    given = results[0].split()
-    right = sum(tag == answer for tag, answer in zip(doc["tags"], given, strict=False))
-    return {"tag_accuracy": (right, max(len(doc["tags"]), len(given)))}
+    """(words whose tag is right, words): a missing tag is a wrong one, and each that is too many takes a right one."""
+    given, wanted = results[0].split(), doc["tags"]
+    right = sum(tag == answer for tag, answer in zip(wanted, given, strict=False))
+    return {"tag_accuracy": (max(0, right - max(0, len(given) - len(wanted))), len(wanted))}
 
 
 def ranking(doc: Doc, results: list[str]) -> dict[str, float]:
@@ -122,6 +121,24 @@ def ranking(doc: Doc, results: list[str]) -> dict[str, float]:
         "ndcg@10": ndcg.ndcg(ranked, gains, 10),
         "recall@10": recall.recall(ranked, [identity for identity, gain in gains.items() if gain > 0], 10),
     }
+
+
+def similarity(doc: Doc, results: list[str]) -> dict[str, tuple[float, float]]:
+    """(the model's score, the gold one) of a pair."""
+    try:
+        found = float(results[0])
+        assert math.isfinite(found)
+    except (AssertionError, ValueError) as error:
+        raise ValueError(
+            f"how alike two texts are is answered with a finite number, which only the adapters in "
+            f"suites/accuracy/models give; got {results[0]!r:.80}"
+        ) from error
+    return {"spearman": (found, doc["score"])}
+
+
+def rank_correlation(items: list[tuple[float, float]]) -> float:
+    """Aggregation of (score, gold) pairs."""
+    return spearman.spearman([score for score, _ in items], [gold for _, gold in items])
 
 
 def rolling(doc: Doc, results: list[float]) -> dict[str, tuple[float, int]]:
