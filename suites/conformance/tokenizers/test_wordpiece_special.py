@@ -60,6 +60,14 @@ def test_special_tokens_by_example(implementation, text: str, tokens: list[str])
     judge.exact(found, [ids[token] for token in tokens], "ids")
 
 
+def test_special_tokens_take_all_spaces_along(implementation):
+    """With `rstrip` the place of a token reaches to the next character that is no space, with `lstrip` to the last one."""
+    special = {"<x>": len(LETTERS.vocabulary)}
+    tokenizer = implementation(dict(LETTERS.vocabulary), special=special, rstrip=["<x>"], lstrip=["<x>"])
+    found = tokenizer.encoding("a  <x>   b")
+    judge.exact([*map(tuple, found.offsets)], [(0, 1), (1, 9), (9, 10)], "offsets")
+
+
 def test_special_tokens_are_decoded(implementation):
     """An id of such a token is its text, as a word of its own."""
     tokenizer = implementation(dict(LETTERS.vocabulary), special={"<x>": len(LETTERS.vocabulary)})
