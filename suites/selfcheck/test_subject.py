@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -20,8 +21,9 @@ import fixtures.subject
 from fixtures import limits
 from fixtures.concepts import concept
 from fixtures.implementations import Implementation
+from fixtures.plugin.verdicts import classify
 from fixtures.process import as_it_was, wholly_as_it_was
-from fixtures.subject import ImplementationError, Subject, WrongResult, shown
+from fixtures.subject import ImplementationError, LeftChanged, Subject, Tally, WrongResult, shown
 from suites.selfcheck.subjects import attention, normal
 
 
@@ -210,7 +212,13 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "gradients": (lambda: torch.set_grad_enabled(False), torch.is_grad_enabled),
     "threads": (lambda: torch.set_num_threads(torch.get_num_threads() + 1), torch.get_num_threads),
     "precision": (lambda: torch.set_float32_matmul_precision("medium"), torch.get_float32_matmul_precision),
+    "determinism": (lambda: torch.use_deterministic_algorithms(True), torch.are_deterministic_algorithms_enabled),
+    "autocast": (lambda: torch.set_autocast_enabled("cpu", True), lambda: torch.is_autocast_enabled("cpu")),
+    "anomalies": (lambda: torch.autograd.set_detect_anomaly(True), torch.is_anomaly_enabled),
+    "tiny numbers": (lambda: torch.set_flush_denormal(True), lambda: str(math.ulp(0.0) * 1.0)),
 }
+UNTOLD = ("alarm", "seed", "drawing")
+"""Put back without a word: the limit's own, and what drawing changes."""
 ONCE_A_LAW: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "Python's seed": (lambda: random.seed(5), random.getstate),
     "NumPy's seed": (lambda: numpy.random.seed(5), lambda: str(numpy.random.get_state())),
@@ -230,10 +238,45 @@ def test_what_a_call_sets_for_the_process_is_undone(what: str) -> None:
         changed.append(state())
         raise ValueError
 
-    with pytest.raises(ImplementationError):
+    with pytest.raises(ImplementationError if what in UNTOLD else LeftChanged):
         judged(call)
     assert changed[0] != before, "the control: it would be seen"
     assert state() == before
+
+
+def test_a_call_that_leaves_a_setting_changed_is_told_which() -> None:
+    def call(value: Tensor) -> Tensor:
+        torch.set_default_dtype(torch.float16)
+        return value
+
+    with pytest.raises(
+        LeftChanged, match=r"^left .*: torch's default dtype is torch.float16, was torch.float32$"
+    ) as told:
+        judged(call)
+    assert classify(told.value, Tally())[0] == "fail"
+
+
+@pytest.mark.parametrize("draw", [lambda: float(torch.rand(())), random.random, numpy.random.rand])
+def test_every_call_draws_other_numbers_and_every_run_the_same(draw: Callable[[], float]) -> None:
+    """What is done in one call of a thousand only, is done; what is done in all but one, is once not done."""
+
+    def run() -> list[float]:
+        drawn: list[float] = []
+
+        def call(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            drawn.append(draw())
+            return value
+
+        subject = attention(call, "float32")
+        for _ in range(8):
+            subject(normal(2, 3), normal(2, 3), normal(2, 3))
+        return drawn
+
+    first = run()
+    assert first == run()
+    assert min(first) < 1e-3
+    assert max(first) > 1 - 1e-3
+    assert len(set(first)) == 6, "four of eight calls have a state of their own"
 
 
 @pytest.mark.parametrize("what", [*ONCE_A_LAW, *CHANGES])
