@@ -58,8 +58,9 @@ temperature lets the nearest negatives do nearly all of the pushing.
   are the other texts.
 - The loss depends on the number of candidates: vectors that are all alike cost $\ln(n + m)$. Losses of different batch
   sizes, and means over small parts of a batch, cannot be compared.
-- The cosine of a vector of zeros is 0, not 0/0. (What a vector shorter than $10^{-12}$ gives is not judged: libraries
-  take 1e-8 or 1e-12 for the least length. In float16 such a number is 0, and the zero vector is NaN after all.)
+- The cosine of a vector of zeros is 0, not 0/0. What a vector shorter than $10^{-8}$ gives is left open: libraries
+  take lengths of at least 1e-8 (torch's `cosine_similarity`) or 1e-12 (its `normalize`) for the divisor. In float16 such
+  a number is 0, and the zero vector is NaN after all.
 - A cosine is at most 1, so at temperature 1 the loss cannot come near 0: $\tau$ of 0.01 to 0.1 is what makes it learn.
 - A temperature multiplies the rounding errors of scores: 20 or 100 times. Cosines of 8 bits are not enough for it.
 """

@@ -54,6 +54,7 @@ is right.
   training that computes the norm so.
 - From $x \cdot x - 2 x \cdot y + y \cdot y$, which is fast, equal vectors come out some $10^{-8}$ apart in float64, and
   near ones in float32 at any distance.
+- What cosines a vector shorter than $10^{-8}$ has is left open: torch's `cosine_similarity` divides by at least that.
 """
 
 from __future__ import annotations
