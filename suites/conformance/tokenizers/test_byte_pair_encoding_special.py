@@ -62,6 +62,15 @@ def test_special_tokens_by_example(implementation):
     judge.exact(found, [ids[token] for token in ("a", "<m>", "<AB>", "a", "?", "?", "?", "b")], "ids")
 
 
+def test_the_longest_special_token_takes_all_spaces_along(implementation):
+    """Of tokens that begin alike the longest is meant; with `rstrip` its place reaches to the next character."""
+    first = len(AB.vocabulary)
+    tokenizer = AB.built(implementation, special={"<x>": first, "<x>a": first + 1}, rstrip=["<x>a"])
+    found = tokenizer.encoding("<x>a  b<x>")
+    judge.exact([*found.ids], [first + 1, *AB.ids("b"), first], "ids")
+    judge.exact([*map(tuple, found.offsets)], [(0, 6), (6, 7), (7, 10)], "offsets")
+
+
 def test_special_tokens_are_decoded(implementation):
     """An id of such a token is its text."""
     tokenizer = AB.built(implementation, special={"<x>": len(AB.vocabulary)})
