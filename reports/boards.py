@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from reports.comparisons import shared_ranks_paired, smallest_detectable
 from reports.growth import is_point
 from reports.ranks import Better, Interval, better, interval, shared_ranks
 from reports.tables import BAD, UNJUDGED, Report, Row, grouped
@@ -47,6 +51,8 @@ class Board:
     ranked: list[Entry]
     contended: list[Entry]
     unranked: list[Entry]
+    paired: float | None = None
+    """Where the rows are compared document by document: the least difference that would be seen four times out of five."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -71,14 +77,14 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
         homes = [home for home in measured if home[0] == key[0] and home[4:] in (key[4:], ())]
         for home in homes or [key]:
             found[home] = [*found.get(home, []), *refused]
-    return [_board(group, timing) for _, group in sorted(found.items())]
+    return [_board(report, group, timing) for _, group in sorted(found.items())]
 
 
 def _refused(row: Row) -> bool:
     return row.record.metric is None and row.record.law is None and row.record.value is None
 
 
-def _board(rows: list[Row], timing: bool) -> Board:
+def _board(report: Report, rows: list[Row], timing: bool) -> Board:
     # Rows without a figure come last: they know least about the board.
     rows = sorted(rows, key=lambda row: row.record.value is None)
     first = rows[0].record
@@ -100,8 +106,13 @@ def _board(rows: list[Row], timing: bool) -> Board:
         return -value if direction == "higher" else value
 
     fit = sorted((row for row in rows if row.anchor in spans), key=place)
-    calm = [row for row in fit if not row.record.contended]
-    ranks = shared_ranks([spans[row.anchor] for row in calm], direction)
+    calm = [row for row in fit if not (timing and row.record.contended)]
+    paired = _paired(report, calm)
+    if paired:
+        places = shared_ranks_paired(paired, direction)
+        ranks = [places[row.anchor] for row in calm]
+    else:
+        ranks = shared_ranks([spans[row.anchor] for row in calm], direction)
     counts = Counter(ranks)
     ranked = [Entry(row, rank, bars[row.anchor], counts[rank] > 1) for row, rank in zip(calm, ranks, strict=True)]
     return Board(
@@ -112,9 +123,28 @@ def _board(rows: list[Row], timing: bool) -> Board:
         tags=tags,
         apart=apart,
         ranked=sorted(ranked, key=lambda entry: (entry.rank or 0, place(entry.row))),
-        contended=[Entry(row, bar=bars[row.anchor]) for row in fit if row.record.contended],
+        contended=[Entry(row, bar=bars[row.anchor]) for row in fit if timing and row.record.contended],
         unranked=[Entry(row) for row in rows if row.anchor not in spans],
+        paired=_tells_apart(paired),
     )
+
+
+def _paired(report: Report, rows: list[Row]) -> dict[str, list[float]]:
+    """Row -> its figures on the documents, in one order; empty unless all rows answered the same documents."""
+    marks = {row.anchor: report.marks(row.record) for row in rows if row.record.kind == "accuracy"}
+    documents = [sorted(own) for own in marks.values()]
+    if len(marks) < max(2, len(rows)) or not documents[0] or any(own != documents[0] for own in documents):
+        return {}
+    return {anchor: [own[document] for document in documents[0]] for anchor, own in marks.items()}
+
+
+def _tells_apart(paired: dict[str, list[float]]) -> float | None:
+    """The least difference that so many documents show, for the two rows that differ most from document to document."""
+    if not paired:
+        return None
+    pairs = itertools.combinations(paired.values(), 2)
+    deviation = max(float(np.std(np.subtract(one, other))) for one, other in pairs)
+    return smallest_detectable(deviation, len(next(iter(paired.values()))))
 
 
 def _bars(rows: Sequence[Row], spans: dict[str, Interval]) -> dict[str, Bar]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reports import samples
 from reports.records import RECORDS, RUN, ReportError, StoredRun, Tell, find, gather, to_stderr
 from reports.schema import ConceptPage, Environment, Record, Run
 
@@ -143,6 +144,8 @@ def copy_run(one: StoredRun, into: Path) -> None:
     for name in (RUN, RECORDS):
         if (one.folder / name).is_file():
             shutil.copyfile(one.folder / name, target / name)
+    if (one.folder / samples.FOLDER).is_dir():
+        shutil.copytree(one.folder / samples.FOLDER, target / samples.FOLDER)
 
 
 def merge(paths: Sequence[str | Path], to: Path, tell: Tell = to_stderr) -> list[StoredRun]:

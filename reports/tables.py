@@ -6,8 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
+from reports import samples
 from reports.collection import Collection, file_name, parameters
 from reports.schema import VERDICTS, ConceptPage, Environment, Record, Verdict
 
@@ -138,6 +140,8 @@ class Report:
             **{record.environment: record.environment for record in collection.records},
             **collection.machines,
         }
+        self._marks: dict[tuple[Path, str, str], dict[str, dict[int, float]]] = {}
+        self.folders = {one.run.id: one.folder for one in collection.stored}
         numbers = {machine: f"E{number}" for number, machine in enumerate(dict.fromkeys(self.machines.values()), 1)}
         self.tags = {environment: numbers[machine] for environment, machine in self.machines.items()}
         several = len({self.tags[record.environment] for record in collection.records}) > 1
@@ -152,6 +156,16 @@ class Report:
                 1,
             )
         ]
+
+    def marks(self, record: Record) -> dict[int, float]:
+        """Document -> its own figure under the record's metric; empty where the run kept no answers."""
+        folder = self.folders.get(record.run)
+        if folder is None or not (record.task and record.model and record.metric):
+            return {}
+        key = (folder, record.task, record.model)
+        if key not in self._marks:
+            self._marks[key] = samples.marks(*key)
+        return self._marks[key].get(record.metric, {})
 
     def kind(self, *kinds: str) -> list[Row]:
         return [row for row in self.rows if row.record.kind in kinds]

@@ -102,10 +102,11 @@ def evaluate(task: str, model: LM) -> Outcome:
         "data_sha256": kinds.digest(documents),
         "bootstrap_seed": 0,
     }
+    marks = {score.metric: measures.marks(score.metric, [s[score.metric] for s in samples]) for score in scores}
     answers = [
         {"doc": sample["doc_id"], "answer": answer(sample["filtered_resps"])}
-        | {metric: measures.mark(metric, sample[metric]) for metric in sample["metrics"]}
-        for sample in samples
+        | {metric: own[place] for metric, own in marks.items()}
+        for place, sample in enumerate(samples)
     ]
     return Outcome(tuple(scores), settings, answers)
 

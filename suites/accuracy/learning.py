@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 TEXTS = 4000
@@ -22,12 +23,12 @@ def examples(task: str) -> Examples:
     from fixtures.corpora import clinic, python_docstrings
     from fixtures.corpora.shop import prompts, reviews
 
-    found = {
+    found: dict[str, Callable[[], list[tuple[str, str]]]] = {
         "shop_sentiment": lambda: [(r.text, prompts.SENTIMENTS[r.positive]) for r in reviews.reviews("train", 2)],
         "clinic_triage": lambda: [(note.text, note.label) for note in clinic.notes("train", TEXTS)],
         "python_docs_module": lambda: [(doc.text, doc.module) for doc in python_docstrings.of("train")],
-    }[task]
-    return tuple(found()[:TEXTS])
+    }
+    return tuple(found[task]()[:TEXTS])
 
 
 @cache

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from suites.accuracy.metrics import intervals
-from suites.accuracy.metrics.intervals import Interval
+from reports import intervals
+from reports.intervals import Interval
 
 UNITS: dict[str, str | None] = {"bits_per_byte": "bits/byte"}
 """Units of the metrics that have one; the others are shares of 1, or correlations."""
@@ -79,10 +79,16 @@ def score(metric: str, values: Sequence[Any]) -> Score:
     return Score(metric, *INTERVALS.get(metric, intervals.of_scores)(values), len(values))
 
 
-def mark(metric: str, value: Any) -> float | None:
-    """One document's own figure, for comparing models on the same documents; None where it has none."""
+def marks(metric: str, values: Sequence[Any]) -> list[float | None]:
+    """Each document's own figure, for comparing models on the same documents; their mean is the score.
+
+    None where a document has none: macro F1 and rank correlation belong to all documents together.
+    """
     if metric == "bits_per_byte":
-        return -value[0] / math.log(2) / value[1]
-    if metric == "tag_accuracy":
-        return float(value[0] / value[1])
-    return float(value) if metric not in INTERVALS else None
+        parts, wholes = [-nats / math.log(2) for nats, _ in values], [size for _, size in values]
+    elif metric == "tag_accuracy":
+        parts, wholes = [part for part, _ in values], [whole for _, whole in values]
+    else:
+        return [None if metric in INTERVALS else float(value) for value in values]
+    mean = math.fsum(wholes) / len(wholes)
+    return [part / mean for part in parts]

@@ -96,7 +96,7 @@ def test_bm25_is_its_definition():
     def weight(term: str, passage: str) -> float:
         words = [p.split() for p in passages]
         df, tf = sum(term in w for w in words), passage.split().count(term)
-        norm = 1.2 * (0.25 + 0.75 * len(passage.split()) / np.mean([len(w) for w in words]))
+        norm = 1.2 * (0.25 + 0.75 * len(passage.split()) / float(np.mean([len(w) for w in words])))
         return math.log(1 + (3 - df + 0.5) / (df + 0.5)) * tf / (tf + norm)
 
     expected = [weight("red", p) + 2 * weight("lamp", p) for p in passages]

@@ -9,11 +9,11 @@ from itertools import takewhile
 
 import pytest
 
-from fixtures.corpora import SPLITS, clinic, python_docstrings
+from fixtures.corpora import SPLITS, Split, clinic, python_docstrings
 from fixtures.corpora.shop import descriptions, draws, grading, instructions, prompts, reviews, sentences, words, world
 
 
-def names(split: str) -> set[str]:
+def names(split: Split) -> set[str]:
     return {name for p in world.products(split) for name in (p.name, p.maker.name.split()[0], p.maker.city)}
 
 

@@ -57,7 +57,7 @@ class Causal(HFLM):
             self._check(requests)
             return [float(nats) for nats in super().loglikelihood_rolling(requests, disable_tqdm)]
         finally:
-            self.add_bos_token = None
+            self.add_bos_token = None  # type: ignore[assignment]
 
     def _check(self, requests: list[Instance]) -> None:
         """Refuse texts that the tokenizer does not keep."""

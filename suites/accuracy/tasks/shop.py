@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
+from fixtures.corpora import Split
 from fixtures.corpora.shop import descriptions, draws, grading, instructions, prompts, reviews, sentences, words, world
 from suites.accuracy.tasks import kinds
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from suites.accuracy.tasks.kinds import Doc
 
-SPLIT = "test"
+SPLIT: Split = "test"
 
 
 def sentiment(data_sha256: str | None = None, **_: Any) -> datasets.DatasetDict:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports import comparisons
 from suites.accuracy.lazy import Lazy
-from suites.accuracy.metrics import comparisons
 from suites.selfcheck.accuracy_laws import Subject, refuses, same
 
 stats: Any = Lazy("scipy.stats")

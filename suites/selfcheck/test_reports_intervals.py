@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports import intervals
 from suites.accuracy.lazy import Lazy
-from suites.accuracy.metrics import intervals
 from suites.selfcheck.accuracy_laws import Subject, same
 
 stats: Any = Lazy("scipy.stats")

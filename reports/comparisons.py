@@ -25,7 +25,7 @@ from typing import Literal
 
 import numpy as np
 
-from suites.accuracy.metrics.intervals import BLOCK, RESAMPLES, Array, multiplicities, summed, totals
+from reports.intervals import BLOCK, RESAMPLES, Array, multiplicities, summed, totals
 
 LEVEL = 0.05
 

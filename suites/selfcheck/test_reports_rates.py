@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reports import comparisons
 from suites.accuracy.lazy import Lazy
-from suites.accuracy.metrics import comparisons
 
 stats: Any = Lazy("scipy.stats")
 
