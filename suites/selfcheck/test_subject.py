@@ -24,7 +24,7 @@ from fixtures.implementations import Implementation
 from fixtures.plugin.verdicts import classify
 from fixtures.process import as_it_was, wholly_as_it_was
 from fixtures.subject import ImplementationError, LeftChanged, Subject, Tally, WrongResult, shown
-from suites.selfcheck.subjects import attention, normal
+from suites.selfcheck.subjects import attention, normal, toy
 
 
 def judged(call: Callable[..., Any]) -> Any:
@@ -115,9 +115,29 @@ def test_a_result_without_readable_values_is_wrong(call: Callable[..., Any], mes
 
 @pytest.mark.parametrize("wrap", [lambda x: x.as_subclass(Raising), torch.nn.Parameter])
 def test_a_subclass_of_tensor_is_taken_for_the_tensor_that_it_is(wrap: Callable[[Tensor], Tensor]) -> None:
-    result = judged(lambda value: (wrap(value), [wrap(value)]))
-    assert type(result[0]) is type(result[1][0]) is Tensor
-    assert torch.equal(result[0], result[1][0])
+    whole = toy(lambda value: (wrap(value), [wrap(value)]), torch.abs)(normal(2, 3))
+    assert type(whole[0]) is type(whole[1][0]) is Tensor
+    assert torch.equal(whole[0], whole[1][0])
+
+
+@pytest.mark.parametrize(
+    ("wrap", "kind"),
+    [
+        (lambda value: (value,), "a tuple of 1"),
+        (lambda value: [value, value], "a tuple of 2"),
+        (lambda value: {"out": value}, "a dict, {'out': tensor"),
+        (lambda value: None, "None"),
+        (lambda value: 0.5, "a float, 0.5"),
+    ],
+)
+def test_what_is_not_of_the_kind_that_the_contract_says_is_told_so(wrap: Callable[[Tensor], Any], kind: str) -> None:
+    """A tensor in a tuple has a first row, too, which is that tensor."""
+    with pytest.raises(WrongResult, match=rf"(?s)^returned {kind}.*, expected a tensor$"):
+        judged(wrap)
+    flash, x = concept("attention.flash"), normal(2, 3)
+    one = Subject(flash, Implementation("mine", flash.id, lambda: lambda query, key, value: query), "float64", "cpu")
+    with pytest.raises(WrongResult, match=r"^returned a tensor, expected a tuple of 2$"):
+        one(x, x, x)
 
 
 def test_gradients_flow_through_it() -> None:
