@@ -104,7 +104,7 @@ def leaderboard(report: Report) -> str:
         found = boards(report, kind)
         if found:
             parts.append(
-                f"## {kind.capitalize()}\n\nIntervals are 95 %; rows whose intervals overlap share a rank.\n\n"
+                f"## {kind.capitalize()}\n\nIntervals are 95 %; rows that the data do not tell apart share a rank.\n\n"
             )
         parts += [_board(board) for board in found]
     parts += _power(report)

@@ -247,7 +247,6 @@ SHOP_TASKS = tuple(task for task in TASKS if task.startswith("shop_") and TASKS[
 TAUGHT_BEATS = {
     "shop_sentiment": "linear-svm",
     "shop_tags": "most-frequent-tag",
-    "shop_questions": "patterns",
     "shop_facts": "kneser-ney-4",
 }
 """Task -> whom a model that was taught it must beat."""
