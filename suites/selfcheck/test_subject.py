@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -20,7 +21,7 @@ from torch import Tensor
 import fixtures.subject
 from fixtures import limits
 from fixtures.concepts import concept
-from fixtures.implementations import Implementation
+from fixtures.implementations import Implementation, Unsupported
 from fixtures.plugin.verdicts import classify
 from fixtures.process import as_it_was, wholly_as_it_was
 from fixtures.subject import ImplementationError, LeftChanged, Subject, Tally, WrongResult, shown
@@ -210,6 +211,26 @@ def test_objects_that_an_implementation_makes_are_borne_as_well() -> None:
         tokenizer.decode([1])
     with pytest.raises(pytest.skip.Exception, match="mine has no `vocabulary`"):
         _ = tokenizer.vocabulary
+
+
+@pytest.mark.parametrize(
+    ("train", "lacking"),
+    [
+        (lambda texts, size: "learnt", "pattern"),
+        (lambda texts, size, pattern, /: "learnt", "pattern"),
+        (lambda texts, size, *, pattern="gpt2": "learnt", None),
+        (lambda texts, size, **options: "learnt", None),
+    ],
+    ids=["none", "by place only", "the option", "any"],
+)
+def test_an_option_that_a_method_does_not_have_is_unsupported(train: Callable[..., str], lacking: str | None) -> None:
+    own = concept("tokenizers.byte_level_bpe")
+    mine = Subject(own, Implementation("mine", own.id, lambda: SimpleNamespace(train=train)), None, "cpu")
+    if lacking is None:
+        assert mine.train([], 300, pattern="gpt4") == "learnt"
+    else:
+        with pytest.raises(Unsupported, match="no `pattern`: the signature of its `train` has no such option"):
+            mine.train([], 300, pattern="gpt4")
 
 
 def test_what_needs_no_gpu_runs_beside_one() -> None:
