@@ -1,4 +1,4 @@
-"""Laws of byte-level byte-pair encoding: `tokenizer.json` as families of models have it, and the expressions in it."""
+"""Laws of byte-level byte-pair encoding: `tokenizer.json` as families of models have it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
 from fixtures.strategies.texts import excerpts, texts
-from fixtures.strategies.vocabularies import Learnt, Tables, glueing
+from fixtures.strategies.vocabularies import Learnt, Tables
 from reference.tokenizers.byte_level_bpe import ByteLevelBPE
 from reference.tokenizers.pre_tokenization import GPT4, GPT4O
 
@@ -144,44 +144,3 @@ def test_reads_the_file_of_a_family(implementation, family: str, text: str, more
         tokenizer = implementation.from_file(folder)
     expected = ByteLevelBPE(tables.vocabulary, tables.merges, **options)
     judge.exact(tokenizer.encode(text), expected.encode(text), "ids")
-
-
-EXPRESSIONS: dict[str, tuple[str, list[str]]] = {
-    "the end of a line": (r"a+$", ["b", "aa", "\nb", "a", "\n"]),
-    "the beginning of a line": (r"^a", ["x\n", "a", "y\n"]),
-    "letters": (r"\w+", ["\u00e9\u0301_\u0663\u00b2\u0903", " ", "\u2167", "-"]),
-    "hexadecimal digits": (r"\h+", ["fAb9", "g", "0", " "]),
-    "no possessive quantifier": (r"\d{1,2}+5", ["12345", "a5"]),
-    "a quantifier of a quantifier": (r"(?:a\d){2}?c", ["x", "a1a2c", "x", "c"]),
-    "a set within a set": (r"[^(\s|[.,])]+", ["ab", "(", "c-1", ".|", "d"]),
-    "what two sets share": (r"[a-z&&[^aeiou]]+", ["a", "bcd", "e", "f", "A"]),
-    "a bracket of POSIX": (r"[[:alpha:][:digit:]]+", ["\u00e9a1", "\u0301!", "\u0663b"]),
-    "no letters": (r"[[:^alpha:]]+", ["a", "1-", "b"]),
-    "all of a text": (r"(?m:b.a)", ["a", "b\na", "ba"]),
-    "what may be a brace": (r"a{e}", ["aab", "a{e}", "a"]),
-    "a group with a name": (r"(?<one>a\d)+", ["a", "a1a2", "b"]),
-    "case ignored": (r"(?i)ab|c", ["AB", "xx", "C"]),
-    "of a script": (r"\p{Han}+|\p{^L}", ["a", "\u65e5\u672c", "\u3042", "1", "2"]),
-    "where a word ends": (r"\b-", ["a", "-", "--b", "-"]),
-    "by code": (r"\u0061\x{e9}|\x62", ["a", "a\u00e9", "c", "b"]),
-}
-
-
-@pytest.mark.parametrize("what", EXPRESSIONS)
-def test_reads_expressions_as_they_are_meant(implementation, what: str):
-    """Pit: the expressions of a `tokenizer.json` are Oniguruma's, and some mean something else in other languages.
-    Source: https://github.com/kkos/oniguruma/blob/master/doc/RE"""
-    expression, words = EXPRESSIONS[what]
-    tables = glueing(words)
-    content: dict[str, Any] = {
-        "version": "1.0",
-        "added_tokens": [],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split(expression), BYTES]},
-        "decoder": BYTES,
-        "model": {"type": "BPE", "vocab": tables.vocabulary, "merges": [list(pair) for pair in tables.merges]},
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-        tokenizer = implementation.from_file(folder)
-    judge.exact(tokenizer.encode("".join(words)), tables.ids(*words), "ids")
