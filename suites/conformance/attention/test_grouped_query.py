@@ -234,6 +234,13 @@ def test_agrees_where_there_are_many(implementation: Implementation, what: str) 
     judge.agree(implementation, problem.query, problem.key, problem.value)
 
 
+@pytest.mark.parametrize("past", [21, 67, 259])
+def test_agrees_with_a_long_past(implementation: Implementation, past: int) -> None:
+    """Every key and value of a past counts, however many tiles it fills."""
+    problem = Grouped((2,), groups=2, shared=2, t=3, s=past + 3, d=4, v=5, regime="normal", seed=0, past=past)
+    judge.agree(implementation, problem.query, *problem.new, past=problem.old, causal=True)
+
+
 WRONG: dict[str, dict[str, tuple[int, ...]]] = {
     "heads no multiple of groups": {"query": (5, 3, 4)},
     "fewer heads than groups": {"query": (1, 3, 4)},

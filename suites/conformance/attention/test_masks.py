@@ -55,6 +55,24 @@ def test_each_pair_is_judged_by_itself(implementation: Implementation, question:
     judge.exact(mask.tolist(), pairs if mask.ndim == 3 else pairs[0], "mask")
 
 
+LARGE: dict[str, list[dict[str, Any]]] = {
+    "causal": [{}],
+    "window": [{"window": 5}, {"window": 300}],
+    "chunk": [{"chunk": 7}, {"chunk": 300}],
+    "prefix": [{"prefix": 300}, {"prefix": "of each text"}],
+    "padding": [{"padding": "left"}, {"padding": "right"}],
+    "segments": [{"segments": 300}],
+}
+
+
+@pytest.mark.parametrize("condition", LARGE)
+def test_long_texts_are_judged_as_short_ones(implementation: Implementation, condition: str) -> None:
+    """Places beyond 256 and 1024 are no other places. Pit: places counted in a byte."""
+    for options in LARGE[condition]:
+        for t, s in ((257, 257), (1031, 1031)):
+            _agrees(implementation, Mask(t, s, batch=2, seed=0, causal=True, **options))
+
+
 @FEW
 @given(question=questions(lengths="any"))
 def test_without_conditions_all_is_open(implementation: Implementation, question: Mask) -> None:

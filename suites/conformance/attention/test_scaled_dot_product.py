@@ -249,7 +249,10 @@ def test_no_width_matches_all_alike(implementation: Implementation) -> None:
 
 LARGE: dict[str, dict[str, Any]] = {
     "keys": {"s": 1030},
+    "keys, an odd number": {"s": 257},
+    "keys, a prime number": {"s": 1031},
     "queries": {"t": 1030},
+    "queries, an odd number": {"t": 257},
     "features": {"d": 300},
     "values": {"v": 300},
     "batch": {"batch": (33, 2)},

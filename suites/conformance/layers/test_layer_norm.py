@@ -13,7 +13,7 @@ from torch import Tensor
 from fixtures import judge
 from fixtures.experiments import alone_and_among_others, gradients_by_layout
 from fixtures.strategies.layouts import LAYOUTS, gapped
-from fixtures.strategies.rows import PAST_A_BLOCK, REGIMES, WIDTHS, Regime, Rows, rows
+from fixtures.strategies.rows import MANY, PAST_A_BLOCK, REGIMES, WIDTHS, Regime, Rows, rows
 from fixtures.subject import Subject as Implementation
 
 SEVERAL = WIDTHS.filter(lambda d: d > 2)
@@ -59,6 +59,15 @@ def test_agrees_without_weight_and_bias(implementation: Implementation, rows: Ro
 @given(rows=rows(regimes=SIZEABLE, widths=EIGHT))
 def test_gradients_agree(implementation: Implementation, rows: Rows) -> None:
     """Gradients of rows, weight and bias are the reference's: they flow through mean and variance too."""
+    judge.agree_gradients(implementation, rows.x, rows.weight, rows.bias, eps=rows.eps)
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_gradients_agree_where_there_are_many(implementation: Implementation, what: str) -> None:
+    """Values and gradients are the reference's in rows that are wider, and in more of them, than a block."""
+    batch, d = MANY[what]
+    rows = Rows(batch, d, "normal", eps=0.1, seed=0)
+    judge.agree(implementation, rows.x, rows.weight, rows.bias, eps=rows.eps)
     judge.agree_gradients(implementation, rows.x, rows.weight, rows.bias, eps=rows.eps)
 
 

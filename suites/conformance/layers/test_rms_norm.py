@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.experiments import alone_and_among_others, gradients_by_layout
 from fixtures.strategies.layouts import LAYOUTS, gapped
-from fixtures.strategies.rows import PAST_A_BLOCK, WIDTHS, Regime, Rows, rows
+from fixtures.strategies.rows import MANY, PAST_A_BLOCK, WIDTHS, Regime, Rows, rows
 from fixtures.subject import Subject as Implementation
 
 EIGHT = WIDTHS.filter(lambda d: d >= 8)
@@ -42,6 +42,15 @@ def test_agrees_without_a_weight(implementation: Implementation, rows: Rows) -> 
 @given(rows=rows(regimes=SIZEABLE, widths=EIGHT))
 def test_gradients_agree(implementation: Implementation, rows: Rows) -> None:
     """Gradients of rows and weight are the reference's: they flow through the root mean square too."""
+    judge.agree_gradients(implementation, rows.x, rows.weight, eps=rows.eps)
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_gradients_agree_where_there_are_many(implementation: Implementation, what: str) -> None:
+    """Values and gradients are the reference's in rows that are wider, and in more of them, than a block."""
+    batch, d = MANY[what]
+    rows = Rows(batch, d, "normal", eps=0.1, seed=0)
+    judge.agree(implementation, rows.x, rows.weight, eps=rows.eps)
     judge.agree_gradients(implementation, rows.x, rows.weight, eps=rows.eps)
 
 

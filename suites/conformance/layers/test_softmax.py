@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.experiments import alone_and_among_others, gradients_by_layout
 from fixtures.strategies.layouts import LAYOUTS
+from fixtures.strategies.rows import MANY
 from fixtures.strategies.scores import SHORT, Regime, Scores, scores
 from fixtures.subject import ImplementationError
 from fixtures.subject import Subject as Implementation
@@ -46,6 +47,20 @@ def test_agrees_along_any_axis(implementation: Implementation, problem: Scores, 
 def test_gradients_agree(implementation: Implementation, problem: Scores) -> None:
     """Gradients are the reference's: every weight depends on every score, and a score of minus infinity gets 0."""
     judge.agree_gradients(implementation, problem.scores)
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_gradients_agree_where_there_are_many(implementation: Implementation, what: str) -> None:
+    """Values and gradients are the reference's in rows that are wider, and in more of them, than a block."""
+    scores = Scores(*MANY[what], "normal", seed=0).scores
+    judge.agree(implementation, scores)
+    judge.agree_gradients(implementation, scores)
+
+
+@pytest.mark.parametrize("dim", [-3, 1, 4])
+def test_agrees_along_any_of_five_axes(implementation: Implementation, dim: int) -> None:
+    """More axes than a batch of heads has are no other case."""
+    judge.agree(implementation, Scores((2, 3, 1, 2), 5, "normal", seed=0).scores, dim=dim)
 
 
 @judge.every_dtype
