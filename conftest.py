@@ -84,6 +84,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "preference or text",
     )
     group.addoption(
+        "--resume",
+        metavar="RUN",
+        help="take over what an interrupted run of suites/accuracy had finished, and evaluate the rest; RUN is its folder",
+    )
+    group.addoption(
         "--profile",
         choices=["quick", "default", "thorough"],
         default="default",

@@ -41,13 +41,16 @@ def write(run: Path, task: str, model: str, rows: Sequence[Mapping[str, Any]]) -
     return target
 
 
-def marks(run: Path, task: str, model: str) -> dict[str, dict[int, float]]:
-    """Metric -> document -> the document's own figure; empty where the run has no answers of this model."""
+def rows(run: Path, task: str, model: str) -> list[dict[str, Any]]:
+    """The answers of a model to a task as they were written; empty where the run has none."""
     import pyarrow.parquet
 
     source = path(run, task, model)
-    if not source.exists():
-        return {}
-    rows = pyarrow.parquet.read_table(source).to_pylist()
-    metrics = [name for name in (rows[0] if rows else {}) if name not in FIXED]
-    return {name: {row["doc"]: row[name] for row in rows if row[name] is not None} for name in metrics}
+    return pyarrow.parquet.read_table(source).to_pylist() if source.exists() else []
+
+
+def marks(run: Path, task: str, model: str) -> dict[str, dict[int, float]]:
+    """Metric -> document -> the document's own figure; empty where the run has no answers of this model."""
+    found = rows(run, task, model)
+    metrics = [name for name in (found[0] if found else {}) if name not in FIXED]
+    return {name: {row["doc"]: row[name] for row in found if row[name] is not None} for name in metrics}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from suites.accuracy import harness, learning
+from suites.accuracy import harness, learning, resuming
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DATA = pytest.StashKey[list["Brought"]]()
 """Where a run keeps the tasks on the user's own data."""
+
+EARLIER = pytest.StashKey[resuming.Earlier | None]()
+"""Where a run keeps the results that it takes over."""
 
 DOCS_GPT2, SHOP_GPT2 = "gpt2-python-docs", "gpt2-shop"
 
@@ -88,6 +91,8 @@ class Entry:
         for library in self.libraries:
             with suppress(importlib.metadata.PackageNotFoundError):
                 found[library] = importlib.metadata.version(library)
+        if self.asked and (folder := Path(self.model).expanduser()).is_dir():
+            found[resuming.MODEL] = resuming.fingerprint(folder)
         return found
 
 

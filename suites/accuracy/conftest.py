@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from suites.accuracy import board, brought
+from fixtures import environment
+from reports.records import ReportError
+from suites.accuracy import board, brought, resuming
 from suites.accuracy.lines import DataError
 
 
@@ -21,3 +23,20 @@ def pytest_configure(config: pytest.Config) -> None:
             )
         board.bring(task)
     config.stash[board.DATA] = list(tasks.values())
+    config.stash[board.EARLIER] = earlier(config)
+
+
+def earlier(config: pytest.Config) -> resuming.Earlier | None:
+    """The results that `--resume` names."""
+    if not (place := config.getoption("resume")):
+        return None
+    try:
+        found = resuming.Earlier(place, environment.describe(config).id)
+    except ReportError as error:
+        raise pytest.UsageError(f"--resume {place}: {error}") from None
+    if found.elsewhere:
+        raise pytest.UsageError(
+            f"--resume {place}: run {found.id} was made on another machine, by other versions or at another commit, so "
+            "nothing of it can be taken over; leave --resume out"
+        )
+    return found

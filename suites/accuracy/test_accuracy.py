@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from fixtures import devices
-from suites.accuracy import board, harness
+from suites.accuracy import board, harness, resuming
 from suites.accuracy.lazy import Lazy
 
 measures: Any = Lazy("suites.accuracy.measures")
@@ -25,6 +25,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     tasks = [task.name for task in data] or list(board.TASKS)
     entries = [*built_in, *board.users(metafunc.config.getoption("model"), tasks)]
     metafunc.parametrize("entry", entries, ids=[entry.id for entry in entries])
+
+
+data = cache(harness.data_sha256)
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,11 @@ BROKEN: set[str] = set()
 """Models that no task can judge, and of which that was said."""
 
 
-def evaluate(entry: board.Entry, device: str) -> harness.Outcome | Refusal:
+def evaluate(entry: board.Entry, device: str, earlier: resuming.Earlier | None = None) -> harness.Outcome | Refusal:
     """The outcome of an entry; whatever goes wrong with one model must not end the run of the others."""
     try:
+        if earlier and (kept := earlier.outcome(entry.task, entry.model, entry.versions(), data(entry.task))):
+            return kept
         return outcome(entry, device)
     except board.NoTask as error:
         # One message for the model, however many tasks there are: the first fails, the others only record.
@@ -79,7 +84,7 @@ def test_accuracy(entry: board.Entry, record: Callable[..., None], pytestconfig:
     if entry.asked:
         facts["replay"] = f"pytest suites/accuracy -k {entry.task} --model {shlex.quote(entry.model)}"
     started = time.perf_counter()
-    result = evaluate(entry, device)
+    result = evaluate(entry, device, pytestconfig.stash[board.EARLIER])
     facts["duration"] = time.perf_counter() - started
     if isinstance(result, Refusal):
         record(**facts, verdict=result.verdict, message=result.message)
