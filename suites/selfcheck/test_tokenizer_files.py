@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
-import unicodedata
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -160,7 +158,6 @@ def test_damaged_rules_are_refused_before_a_text_comes() -> None:
             reference(table("a").pieces, rules=compiled(RULES)[:-1])
 
 
-NORMALIZED = {"content": "<x>", "id": 300, "special": False, "normalized": True}
 REMOVED = {"type": "Split", "behavior": "Removed", "invert": True}
 
 
@@ -168,25 +165,6 @@ def _byte_level(tmp_path: Path, **changes: Any) -> ByteLevelBPE:
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(FILES[ByteLevelBPE] | changes), encoding="utf-8")
     return ByteLevelBPE.from_file(path)
-
-
-def test_tokens_that_are_looked_for_in_the_normalized_text_are_refused(tmp_path: Path) -> None:
-    """They are no matter where nothing is normalized; else the first is named."""
-    assert _byte_level(tmp_path, added_tokens=[NORMALIZED], normalizer=None).encode("a<x>")[-1] == 300
-    assert _byte_level(tmp_path, added_tokens=[NORMALIZED | {"normalized": False}]).encode("a<x>")[-1] == 300
-    with pytest.raises(ValueError, match="before a text is normalized, got '<x>'"):
-        _byte_level(tmp_path, added_tokens=[*ADDED, NORMALIZED | {"id": 301}])
-
-
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_runs_of_spaces_are_the_same_normalized_or_not(form: Literal["NFC", "NFD"], tmp_path: Path) -> None:
-    """GPT-NeoX has such tokens. No other character becomes a space by canonical normalization, and none joins one."""
-    spaces = NORMALIZED | {"content": "  "}
-    assert 300 in _byte_level(tmp_path, added_tokens=[spaces], normalizer={"type": form}).encode("a  b")
-    with pytest.raises(ValueError, match="before a text is normalized, got '  '"):
-        _byte_level(tmp_path, added_tokens=[spaces], normalizer={"type": "NFKC"})
-    for letter in map(chr, range(sys.maxunicode + 1)):
-        assert unicodedata.normalize(form, f" {letter}").count(" ") == 1 + (letter == " ")
 
 
 @pytest.mark.parametrize("wanted", [{"Regex": r"\p{L}+"}, {"String": "a"}])
@@ -201,3 +179,27 @@ def test_a_split_that_removes_something_is_refused(wanted: dict[str, str], tmp_p
     assert [read({"Regex": whole}).decode(read({"Regex": whole}).encode("a 1")) for whole in (GPT2, GPT4, GPT4O)]
     with pytest.raises(ValueError, match="expected nothing to be removed"):
         read(wanted)
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        (r"(a)\1", r"'\\1' at 5 cannot be translated"),
+        ("(?i)ss", r"'(?i)ss' at 4 cannot be translated"),
+        (r"[\w-z]", "'a range from more than one character' at 3 cannot be translated"),
+        (r"\p{Nothing}", "unknown property value"),
+        ("(a", "missing )"),
+    ],
+)
+def test_an_expression_that_cannot_be_read_is_named(expression: str, why: str, tmp_path: Path) -> None:
+    """One sentence with the file, the expression, and what in it is in the way."""
+    parts = [
+        {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": expression}},
+        FILES[ByteLevelBPE]["pre_tokenizer"] | {"use_regex": False},
+    ]
+    with pytest.raises(ValueError) as error:
+        _byte_level(tmp_path, pre_tokenizer={"type": "Sequence", "pretokenizers": parts})
+    begin = (
+        f"{tmp_path / 'tokenizer.json'}: expected an expression of Oniguruma that `regex` can read, got {expression!r}"
+    )
+    assert str(error.value).startswith(f"{begin}: {why}")
