@@ -56,6 +56,21 @@ def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
     judge.holds(implementation, experiment)
 
 
+@A_FEW
+@given(drawn=inputs(at_least=2, batch=1, layers=1), size=st.sampled_from([1e3, 1e5]), data=st.data())
+def test_loud_scores_agree(implementation, drawn, size, data):
+    """Scores of hundreds, thousands and more than 1e4 mean what they mean, beside hidden tokens too.
+
+    Pit: scores are clamped "for safety", or a mask adds -1e4. What is loud outvotes that with and without the mask alike.
+    """
+    model, ids = drawn
+    thirds = torch.tensor([size, 1.0, 1.0], dtype=torch.float64).repeat_interleave(model.d)
+    loud = {name: w * thirds if ".c_attn." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    mask[:, 0] = 1  # so that every query sees a token
+    judge.agree(implementation, loud, ids, attention_mask=mask, **model.scalars)
+
+
 @given(drawn=inputs(at_least=2, batch=1, layers=1), data=st.data())
 def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
     """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""

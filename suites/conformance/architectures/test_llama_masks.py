@@ -72,6 +72,20 @@ def test_weights_of_hidden_tokens_are_zero(implementation, drawn, data):
     judge.zero(implementation, weights[:, 0, :, seeing].masked_fill(visible[seeing], 0))
 
 
+@A_FEW
+@given(drawn=inputs(at_least=2, batch=1, layers=1, biased=False), size=st.sampled_from([1e3, 1e5]), data=st.data())
+def test_loud_scores_agree(implementation, drawn, size, data):
+    """Scores of hundreds, thousands and more than 1e4 mean what they mean, beside hidden tokens too.
+
+    Pit: scores are clamped "for safety", or a mask adds -1e4. What is loud outvotes that with and without the mask alike.
+    """
+    model, ids = drawn
+    loud = {name: w * size if ".q_proj." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    mask[:, 0] = 1  # so that every query sees a token
+    judge.agree(implementation, loud, ids, attention_mask=mask, **model.scalars)
+
+
 @given(drawn=inputs(at_least=2, batch=1, layers=1, biased=False), data=st.data())
 def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
     """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""
