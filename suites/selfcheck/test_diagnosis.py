@@ -58,6 +58,18 @@ def test_an_error_of_its_own_looks_like_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_in_float64_an_error_of_another_size_is_another(dtype: str) -> None:
+    """An error of nearly the same direction, a twentieth larger: below float64 that may be rounding, there it is not."""
+
+    def larger(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
+        right, wrong = (ones_own(query, key, value, ahead) for ahead in (0, 1))
+        return right + 1.05 * (wrong - right)
+
+    names = [fault.name for fault in found(larger, dtype).looks_like]
+    assert names == ([] if dtype == "float64" else ["causal mask lets one future key through"])
+
+
 def test_where_others_answer_the_same_the_reference_is_the_suspect() -> None:
     def top_left(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
         return ones_own(query, key, value, ahead=query.shape[-2] - key.shape[-2])
