@@ -152,7 +152,7 @@ def messages(judged: Finished, name: str) -> str:
         ("is_wrong", "fail", "units of noise in"),
         ("has_another_shape", "fail", "returned shape"),
         ("makes_nan", "fail", "nan at [0, 0], expected"),
-        ("says", "error", "the contract promises tensors, got str: 'attention'"),
+        ("says", "error", "error: returned a str, 'attention', expected a tensor"),
         ("raises", "error", "error: raised LookupError: no such head"),
         ("interrupts", "error", "error: raised KeyboardInterrupt"),
         ("cannot_be_shown", "error", "error: raised Mute: <Mute whose __str__ raises LookupError>"),
