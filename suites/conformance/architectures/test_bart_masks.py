@@ -75,6 +75,26 @@ def test_a_hidden_word_is_as_good_as_absent_and_nothing_moves(implementation, st
     judge.holds(implementation, experiment)
 
 
+@pytest.mark.parametrize("attention", ["encoder.layers.0.self_attn", "decoder.layers.0.self_attn", "encoder_attn"])
+@A_FEW
+@given(
+    drawn=inputs(at_least=2, layers=1, decoder_layers=1),
+    size=st.sampled_from([1e3, 1e5]),
+    data=st.data(),
+)
+def test_loud_scores_agree(implementation, attention, drawn, size, data):
+    """Scores of hundreds, thousands and more than 1e4 mean what they mean, in all three attentions, beside hidden words too.
+
+    Pit: scores are clamped "for safety", or a mask adds -1e4. What is loud outvotes that with and without the mask alike.
+    """
+    model, source, target = drawn
+    loud = {name: w * size if f"{attention}.q_proj." in name else w for name, w in model.weights.items()}
+    masks = {"attention_mask": data.draw(visibility(*source.shape))}
+    masks["decoder_attention_mask"] = written = data.draw(visibility(*target.shape))
+    read = masks | {"part": lambda x: x[written.bool()]}  # what padding itself holds means nothing
+    judge.agree(implementation, loud, source, target, **read, **model.scalars)
+
+
 @pytest.mark.parametrize("stack", MASKS)
 @A_FEW
 @given(drawn=inputs(at_least=2, batch=1, layers=1, decoder_layers=1), data=st.data())

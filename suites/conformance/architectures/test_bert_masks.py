@@ -67,6 +67,20 @@ def test_a_hidden_token_is_as_good_as_absent(implementation, drawn, data):
     judge.holds(implementation, experiment)
 
 
+@A_FEW
+@given(drawn=inputs(at_least=2, batch=1, layers=1), size=st.sampled_from([1e3, 1e5]), data=st.data())
+def test_loud_scores_agree(implementation, drawn, size, data):
+    """Scores of hundreds, thousands and more than 1e4 mean what they mean, beside hidden tokens too.
+
+    Pit: scores are clamped "for safety", or a mask adds -1e4. What is loud outvotes that with and without the mask alike.
+    """
+    model, ids = drawn
+    loud = {name: w * size if ".query." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
+    read = {"attention_mask": mask, "part": lambda x: x[:, mask.bool()]}  # what padding itself holds means nothing
+    judge.agree(implementation, loud, ids, **read, **model.scalars)
+
+
 @given(drawn=inputs(at_least=2, batch=1, layers=1), data=st.data())
 def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
     """Pit: a mask is no large number, and neither do scores of thousands outvote it nor overflow in softmax."""

@@ -76,6 +76,23 @@ def test_any_tokens_may_be_hidden(implementation, pair, data):
     judge.agree(implementation, *pair.given, **masks, **pair.model.scalars)
 
 
+@pytest.mark.parametrize("attention", ["encoder.block.0.layer.0", "decoder.block.0.layer.0", "decoder.block.0.layer.1"])
+@A_FEW
+@given(pair=pairs(reads=2, writes=2, layers=1, decoder_layers=1), size=st.sampled_from([1e3, 1e5]), data=st.data())
+def test_loud_scores_agree(implementation, attention, pair, size, data):
+    """Scores of hundreds, thousands and more than 1e4 mean what they mean, in all three attentions, beside hidden tokens too.
+
+    Pit: scores are clamped "for safety", or a mask adds -1e4. What is loud outvotes that with and without the mask alike.
+    """
+    model = pair.model
+    loud = {name: w * size if attention in name and "Attention.q." in name else w for name, w in model.weights.items()}
+    mask = data.draw(visibility(*pair.text.shape))
+    written = data.draw(visibility(*pair.written.shape))
+    read = {"attention_mask": mask, "decoder_attention_mask": written}
+    read["part"] = lambda x: x[written.bool()]  # what padding itself holds means nothing
+    judge.agree(implementation, loud, pair.text, pair.written, **read, **model.scalars)
+
+
 @A_FEW
 @given(pair=pairs(reads=2, layers=1), data=st.data())
 def test_hidden_tokens_stay_hidden_however_loud(implementation, pair, data):
