@@ -12,7 +12,8 @@ $$
 In half precision, squares, their mean, the root, and the product with the weight are computed in float32, and the
 result is rounded **once**, at the end. So do torch's `rms_norm`, Gemma and OLMo. T5 and Llama round the normalised
 vector first and multiply it with the weight in half precision, which rounds twice: half a unit in the last place
-more, and both orders are within the laws. What no model does, and no law lets pass, is to sum squares in half precision.
+more. Both orders are within the laws, and no third one is: every number is, bit for bit, what one of the two gives. What
+no model does, and no law lets pass, is to sum squares in half precision.
 
 ## Notation
 
