@@ -25,7 +25,13 @@ def cuts(
     Where none is a single character, one that is `unknown` stands for it, so that every place can be reached.
     """
     for start in range(len(text)):
-        found = [(start + len(key), *known[key]) for key in trie.prefixes(text, start)]
+        found: list[Edge] = []
+        node: dict | None = trie.root
+        end = start
+        while end < len(text) and (node := node.get(text[end])) is not None:
+            end += 1
+            if "" in node:
+                found.append((end, *known[node[""]]))
         yield found if found and found[0][0] == start + 1 else [*found, (start + 1, *unknown)]
 
 

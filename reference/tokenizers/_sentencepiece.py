@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import regex
@@ -17,6 +17,8 @@ SPACE = "\u2581"
 """What stands for a space in pieces: U+2581, LOWER ONE EIGHTH BLOCK."""
 KINDS = ("normal", "unknown", "control", "user-defined", "unused", "byte")
 
+_FLOAT32 = struct.Struct("f")
+
 PieceLike = tuple[str, float, str]
 Token = tuple[str, tuple[int, int]]
 """A piece, or the text that stands for it where it is unknown, and (start, end) in the text as given."""
@@ -26,16 +28,20 @@ class Trie:
     """Which keys begin at a place of a text."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._root: dict = {}
+        self.root: dict = {}
         for key in keys:
-            node = self._root
+            node = self.root
             for letter in key:
                 node = node.setdefault(letter, {})
             node[""] = key
 
+    def begins(self, letter: str) -> bool:
+        """Whether any key begins with it."""
+        return letter in self.root
+
     def prefixes(self, text: str, start: int) -> list[str]:
         """The keys that begin there, the shortest first."""
-        node: dict = self._root
+        node: dict = self.root
         found: list[str] = []
         for i in range(start, len(text)):
             if text[i] not in node:
@@ -75,16 +81,8 @@ class Normalizer(NamedTuple):
         if self.steps:
             changed, spans = normalization(text, steps=self.steps)
             return self._replace(steps=())(changed).moved([*spans, (len(text), len(text))])
-        space, trim = (
-            SPACE if self.escape_whitespaces else " ",
-            self.remove_extra_whitespaces in (True, "stripped", "words"),
-        )
-        parts, at = [], 0
-        while at < len(text):
-            part, width = self._step(text, at)
-            parts.append((part, at))
-            at += width
-        end, first = len(text), 0
+        trim = self.remove_extra_whitespaces in (True, "stripped", "words")
+        parts, end, first = list(self._replaced(text)), len(text), 0
         if self.remove_extra_whitespaces in ("stripped", "words"):
             while parts and not (kept := regex.sub(r"\s+\Z", "", parts[-1][0])):
                 end = parts.pop()[1]
@@ -93,27 +91,36 @@ class Normalizer(NamedTuple):
             first += 1
         if first == len(parts):
             return Normalized("", [end])
-        letters = [(space, parts[first][1])] if self.add_dummy_prefix is True else []
+        space, prefix = SPACE if self.escape_whitespaces else " ", self.add_dummy_prefix
+        letters, origins = ([" "], [parts[first][1]]) if prefix is True else ([], [])
         after_space = trim
         for part, origin in parts[first:]:
-            part = part.lstrip(" ") if after_space else part
-            if self.remove_extra_whitespaces == "words" and part.startswith(SPACE) and after_space and letters:
-                letters.pop()  # that space is the one before the word
-            letters += [(space if letter == " " else letter, origin) for letter in part]
+            if after_space:
+                part = part.lstrip(" ")
+                if self.remove_extra_whitespaces == "words" and part.startswith(SPACE) and letters:
+                    del letters[-1], origins[-1]  # that space is the one before the word
+            letters += part
+            origins += [origin] * len(part)
             if part:  # subtle: what a rule deletes does not end a run of spaces
-                after_space = bool(self.remove_extra_whitespaces) and part.endswith(" ")
-        while self.remove_extra_whitespaces is True and letters and letters[-1][0] == space:
-            end = letters.pop()[1]
-        if self.add_dummy_prefix in ("missing", "first") and letters and letters[0][0] not in (" ", SPACE):
-            letters.insert(0, (space, letters[0][1]))
-        return Normalized("".join(letter for letter, _ in letters), [origin for _, origin in letters] + [end])
+                after_space = bool(self.remove_extra_whitespaces) and part[-1] == " "
+        made = "".join(letters).replace(" ", space)
+        made = made.rstrip(space) if self.remove_extra_whitespaces is True else made
+        origins = [*origins, end][: len(made) + 1]
+        if prefix in ("missing", "first") and made and made[0] not in (" ", SPACE):
+            made, origins = space + made, [origins[0], *origins]
+        return Normalized(made, origins)
 
-    def _step(self, text: str, at: int) -> tuple[str, int]:
-        if symbols := self.symbols.prefixes(text, at):
-            return symbols[-1], len(symbols[-1])
-        if rules := self.rules.prefixes(text, at):
-            return self.replacements[rules[-1]], len(rules[-1])
-        return text[at], 1
+    def _replaced(self, text: str) -> Iterator[tuple[str, int]]:
+        """Symbols, what the rules make, and other characters as they are, each with its place."""
+        at = 0
+        while at < len(text):
+            part, width = text[at], 1
+            if self.symbols.begins(part) and (symbols := self.symbols.prefixes(text, at)):
+                part, width = symbols[-1], len(symbols[-1])
+            elif self.rules.begins(part) and (rules := self.rules.prefixes(text, at)):
+                part, width = self.replacements[rules[-1]], len(rules[-1])
+            yield part, at
+            at += width
 
 
 def found_tokens(
@@ -203,4 +210,4 @@ def checked_pieces(pieces: Sequence[PieceLike], byte_fallback: bool) -> None:
 
 def single(x: float) -> float:
     """The nearest float32."""
-    return struct.unpack("f", struct.pack("f", x))[0]
+    return _FLOAT32.unpack(_FLOAT32.pack(x))[0]

@@ -18,6 +18,8 @@ from reference.tokenizers.normalization import LONGEST, NMT_REMOVED, NMT_SPACES,
 class Rules(Protocol):
     """Which rules begin at a place of a text, and what they make."""
 
+    def begins(self, letter: str) -> bool: ...
+
     def prefixes(self, text: str, start: int) -> list[str]: ...
 
     def __getitem__(self, rule: str) -> str: ...
@@ -38,6 +40,9 @@ def compiled(rules: Mapping[str, str] | str | bytes | Rules) -> tuple[Any, Any]:
 
 class NmtNfkc:
     """SentencePiece's default, without its table: see `normalization`."""
+
+    def begins(self, letter: str) -> bool:
+        return True  # with what combines with it, if not alone
 
     def prefixes(self, text: str, start: int) -> list[str]:
         longest = LONGEST if text[start + 1 : start + 2] >= "\u0300" else 1  # what combines comes after all of Latin-1
@@ -66,6 +71,9 @@ class CompiledRules:
         self._nodes: tuple[int, ...] = struct.unpack(f"<{size // 4}I", content[4 : 4 + size])
         self._results = content[4 + size :]
         self._check()
+
+    def begins(self, letter: str) -> bool:
+        return True
 
     def prefixes(self, text: str, start: int) -> list[str]:
         raw = text[start : start + 32].encode()
@@ -122,6 +130,9 @@ class Spaced:
 
     def __init__(self, rules: Rules | None) -> None:
         self._rules = rules
+
+    def begins(self, letter: str) -> bool:
+        return True
 
     def prefixes(self, text: str, start: int) -> list[str]:
         if regex.match(r"\s", text[start]):

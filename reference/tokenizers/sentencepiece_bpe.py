@@ -54,9 +54,9 @@ which is cut out first and never glued; `unused`, which is glued and taken apart
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 from itertools import pairwise
 from pathlib import Path
@@ -80,6 +80,12 @@ class SentencepieceBPE(PieceModel):
     """
 
     merges: Sequence[tuple[str, str]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = {text for text, *_ in self.pieces}
+        if odd := [(left, right) for left, right in self.merges if not {left, right, left + right} <= known]:
+            raise ValueError(f"merges: expected merges of two pieces into a third, got {odd[0]!r}")
 
     def sample(self, text: str, *, alpha: float, times: int, seed: int) -> list[list[int]]:
         """Cuts in which each gluing is passed over, for good, with probability alpha."""
@@ -125,10 +131,25 @@ class SentencepieceBPE(PieceModel):
 
     def _path(self, text: str, alpha: float = 0.0, random: Random | None = None) -> list[tuple[int, int, int]]:
         path, start = [], 0
-        for part in self._glued(text, alpha, random or Random(0)):
+        for part in self._parted(text) if random is None else self._glued(text, alpha, random):
             path.append((start, start + len(part), self._ids.get(part, self._unknown_id)))
             start += len(part)
         return path
+
+    def _parted(self, text: str) -> list[str]:
+        """Cut where two characters meet that are neighbours in no piece: nothing is glued across, so what is between
+        two cuts is glued by itself, and mostly a word that was there before."""
+        cuts = [at for at, pair in enumerate(pairwise(text), 1) if pair not in self._neighbours]
+        return [part for begin, end in pairwise([0, *cuts, len(text)]) for part in self._remembered(text[begin:end])]
+
+    @cached_property
+    def _remembered(self) -> Callable[[str], list[str]]:
+        return lru_cache(maxsize=1 << 16)(lambda text: self._glued(text, 0.0, Random(0)))
+
+    @cached_property
+    def _neighbours(self) -> set[tuple[str, str]]:
+        """Characters that stand side by side in a piece."""
+        return {pair for text, *_ in self.pieces for pair in pairwise(text)}
 
     def _glued(self, text: str, alpha: float, random: Random) -> list[str]:
         """Linked list and heap: n log n, also for one word of a megabyte."""
@@ -164,7 +185,7 @@ class SentencepieceBPE(PieceModel):
         """What gluing begins with, and which of it is a symbol, never to be glued."""
         parts, whole, at = [], [], 0
         while at < len(text):
-            symbols = self._symbols.prefixes(text, at)
+            symbols = self._symbols.begins(text[at]) and self._symbols.prefixes(text, at)
             parts.append(symbols[-1] if symbols else text[at])
             whole.append(bool(symbols))
             at += len(parts[-1])

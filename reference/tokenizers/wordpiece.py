@@ -67,7 +67,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reference.tokenizers._added import Added, checked
+from reference.tokenizers._added import Added, checked, placed
 from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import learn
 from reference.tokenizers._wordpiece_files import wordpiece_fields
@@ -134,7 +134,7 @@ class WordPiece(Added):
 
     @cached_property
     def _pieces(self) -> Callable[[str], list[tuple[str, int, int]]]:
-        return lru_cache(maxsize=1 << 16)(self._match)
+        return lru_cache(maxsize=1 << 16)(self._between_spaces)
 
     def encode(
         self, text: str, other: str | None = None, *, special: bool = False, length: int | None = None
@@ -184,19 +184,32 @@ class WordPiece(Added):
             if part.token is not None:
                 rows.append((self.special[part.token], part.token, part.place))
                 continue
-            rows += [
-                (self.vocabulary[token], token, (part.begin + places[begin][0], part.begin + places[end - 1][1]))
-                for word, places in _cut(part.text, part.places)
-                for token, begin, end in self._pieces(word)
-            ]
+            _, read, first, places = part
+            at = 0
+            for some in read.split(" "):  # subtle: no step and no cut looks across a space, so what is between is alone
+                rows += [
+                    (self.vocabulary[token], token, (first + places[at + begin][0], first + places[at + end - 1][1]))
+                    for token, begin, end in self._pieces(some)
+                ]
+                at += len(some) + 1
         return rows
 
     def _read(self, text: str) -> tuple[str, Sequence[Span]]:
-        """A text as it is cut, and for each of its characters the place of what it was made from."""
-        return normalization(text, steps=self._steps)
+        """A text as `normalized` tokens are looked for in it, and the places of its characters."""
+        return placed(text, self._steps if self.normalized else ())
+
+    def _between_spaces(self, text: str) -> list[tuple[str, int, int]]:
+        """The tokens of a text without spaces, and where in it they begin and end."""
+        return [
+            (token, places[begin][0], places[end - 1][1])
+            for word, places in self._words(text)
+            for token, begin, end in self._match(word)
+        ]
 
     def _words(self, text: str) -> list[tuple[str, Sequence[Span]]]:
-        return _cut(*self._read(text))
+        """The words of what `_read` made of a text, each with the places of its characters."""
+        read, places = normalization(text, steps=() if self.normalized else self._steps)
+        return [(word, places[begin:end]) for word, (begin, end) in pre_tokenization(read, scheme="bert")]
 
     def _match(self, word: str) -> list[tuple[str, int, int]]:
         """The tokens of a word, and where in it they begin and end."""
@@ -238,11 +251,6 @@ class WordPiece(Added):
     def from_file(cls, path: str | Path) -> WordPiece:
         """Load a `tokenizer.json`, a `vocab.txt`, or a folder that holds either."""
         return cls(**wordpiece_fields(path))
-
-
-def _cut(text: str, places: Sequence[Span]) -> list[tuple[str, Sequence[Span]]]:
-    """The words of a normalized text, each with the places of its characters."""
-    return [(word, places[begin:end]) for word, (begin, end) in pre_tokenization(text, scheme="bert")]
 
 
 def _cleaned(part: str) -> str:

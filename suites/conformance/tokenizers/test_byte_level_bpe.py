@@ -127,6 +127,14 @@ def test_words_that_differ_in_one_place(implementation, n: int):
     judge.exact(built(implementation, tables).encode(text), tables.ids(*text), "ids")
 
 
+@pytest.mark.parametrize("place", [0, 15_000, 29_999])
+def test_long_words_that_differ_in_one_place(implementation, place: int):
+    """A word of 30,000 letters is not taken for one before it, wherever the one letter stands in which they differ."""
+    tables, words = Tables(), ["a" * place + letter + "a" * (29_999 - place) for letter in "bcb"]
+    tokenizer = built(implementation, tables)
+    judge.exact([tokenizer.encode(word) for word in words], [tables.ids(*word) for word in words], "ids")
+
+
 @pytest.mark.parametrize("first", [2**15 - 128, 2**16 - 128, 2**16, 200_000])
 def test_ids_beyond_sixteen_bits(implementation, first: int):
     """Vocabularies have more than 65,536 tokens today, and ids are written out and read back in full."""

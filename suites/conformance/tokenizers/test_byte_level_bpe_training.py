@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
+from fixtures.strategies.joining import crowd
 from fixtures.strategies.texts import excerpts, long_words, texts
 from fixtures.strategies.vocabularies import Merge
 from reference.tokenizers.byte_level_bpe import ByteLevelBPE
@@ -60,3 +61,9 @@ def test_training_ends_when_no_pair_is_left(implementation):
     """A corpus of one word teaches no more than that word."""
     merges = [("a", "b"), ("ab", "c")]
     judge.exact([tuple(pair) for pair in implementation.train(["abc"], 1000).merges], merges, "merges")
+
+
+def test_counts_beyond_sixteen_bits(implementation):
+    """Pit: a word occurs 70,000 times, which a number of 16 bits cannot hold; it is still the most frequent one."""
+    found, _ = tables_of(implementation.train(crowd("\n"), 259))
+    judge.exact(found, [("c", "d"), ("a", "b"), ("e", "f")], "merges")

@@ -82,6 +82,14 @@ def test_words_that_differ_in_one_place(implementation, n: int):
     judge.exact(tokens_of(implementation, plain("ab"), text), [*text.replace(" ", "")], "tokens")
 
 
+@pytest.mark.parametrize("place", [0, 15_000, 29_999])
+def test_long_words_that_differ_in_one_place(implementation, place: int):
+    """A word of 30,000 letters is not taken for one before it, wherever the one letter stands in which they differ."""
+    words = ["a" * place + letter + "a" * (29_999 - place) for letter in "bcb"]
+    tokenizer = plain("abc").built(implementation)
+    judge.exact([columns(tokenizer.encoding(word))[1] for word in words], [[*word] for word in words], "tokens")
+
+
 # What the vocabulary lacks
 
 

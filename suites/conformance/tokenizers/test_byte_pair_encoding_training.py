@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
-from fixtures.strategies.joining import unexplained
+from fixtures.strategies.joining import crowd, unexplained
 from fixtures.strategies.pairs import corpora
 from fixtures.strategies.texts import long_words
 from fixtures.strategies.wordpieces import lonely_words
@@ -154,6 +154,11 @@ def test_the_last_of_the_alphabet_wins(implementation, corpus: list[str], size: 
 def test_ties_of_another_name_are_rejected(implementation):
     """A rule that nobody knows raises."""
     judge.rejects(implementation.train, ["ab"], 9, ties="any")
+
+
+def test_counts_beyond_sixteen_bits(implementation):
+    """Pit: a word occurs 70,000 times, which a number of 16 bits cannot hold; it is still the most frequent one."""
+    judge.exact(tables_of(implementation.train(crowd(), 9))[0], [("c", "d"), ("a", "b"), ("e", "f")], "merges")
 
 
 def test_one_text_is_no_corpus(implementation):

@@ -26,6 +26,7 @@ from fixtures.strategies.pieces import (
     texts_for,
 )
 from fixtures.strategies.texts import texts
+from reference.tokenizers.sentencepiece_bpe import SentencepieceBPE
 
 # Pits: quick, and named after the trap
 
@@ -57,6 +58,18 @@ def test_pieces_of_any_length(implementation, n: int):
     long = "b" + "a" * (n - 1)
     own = Table((*table("a", "b").own, *((long[: k + 2], float(-k), "normal") for k in range(n - 1))))
     judge.exact(built(implementation, own, **BARE).encode(f"a{long}{long}b"), own.ids("a", long, long, "b"), "ids")
+
+
+@pytest.mark.parametrize("n", [100, 30_000])
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_words_that_differ_in_one_place(implementation, n: int, place: float):
+    """A word is not taken for one of its length before it, wherever the one letter stands in which they differ."""
+    before = round(place * (n - 1))
+    words = ["a" * before + letter + "a" * (n - before - 1) for letter in "bcb"]
+    own = table(*"abc▁", aa=-2.0, ab=-3.0, ac=-4.0, ba=-5.0, ca=-6.0, aaaa=-1.0, baaa=-0.5)
+    expected = [built(SentencepieceBPE, own, **BARE).encode(word) for word in words]
+    tokenizer = built(implementation, own, **BARE)
+    judge.exact([tokenizer.encode(word) for word in words], expected, "ids")
 
 
 def test_unused_pieces_are_taken_apart(implementation):

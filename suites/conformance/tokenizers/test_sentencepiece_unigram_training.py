@@ -15,6 +15,7 @@ from fixtures import judge
 from fixtures.bounds import near, rounding
 from fixtures.corpora.python_docs import topics
 from fixtures.cuts import clear
+from fixtures.strategies.joining import crowd
 from fixtures.strategies.pieces import SPECIAL, Table, table, tables
 from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
 
@@ -274,3 +275,10 @@ def test_the_prior_takes_from_the_rare(implementation, counts: dict[str, float])
     right = [digamma(n) - digamma(total) for n in kept.values()]
     limit = 2 * SERIES + rounding(4 * int(total), 1 + abs(digamma(total)))
     near([found[piece] for piece in kept], right, limit, "scores")
+
+
+def test_counts_beyond_sixteen_bits(implementation):
+    """Pit: a word occurs 70,000 times, which a number of 16 bits cannot hold; it is still the most frequent one."""
+    scores = normal(implementation.train(crowd(), 30))
+    best = {letter: max(score for text, score in scores.items() if letter in text) for letter in "ace"}
+    judge.exact(sorted(best, key=best.__getitem__, reverse=True), ["c", "a", "e"], "words by their best pieces")

@@ -71,6 +71,15 @@ def test_words_that_differ_in_one_place(implementation, n: int):
     judge.exact(tokens_of(implementation, Pieces(("a", "b", "##a", "##b")), " ".join(words)), expected, "tokens")
 
 
+@pytest.mark.parametrize("place", [0, 15_000, 29_999])
+def test_long_words_that_differ_in_one_place(implementation, place: int):
+    """A word of 30,000 letters is not taken for one before it, wherever the one letter stands in which they differ."""
+    words = ["a" * place + letter + "a" * (29_999 - place) for letter in "bcb"]
+    pieces = Pieces(tuple(words[:2]))  # whole, for who looks for the longest first needs no other
+    tokenizer = implementation(dict(pieces.vocabulary), longest=30_000)
+    judge.exact([tokenizer.encode(word) for word in words], [pieces.ids(word) for word in words], "ids")
+
+
 def test_length_of_a_word_is_counted_in_characters(implementation):
     """60 letters of two bytes are 60, and accents that are stripped do not count."""
     pieces = Pieces(("ß", "##ß", "e", "##e"))

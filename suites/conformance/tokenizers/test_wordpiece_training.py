@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
-from fixtures.strategies.joining import unexplained
+from fixtures.strategies.joining import crowd, unexplained
 from fixtures.strategies.wordpieces import corpora, lonely_words, words_of
 from reference.tokenizers.wordpiece import SPECIAL, WordPiece
 
@@ -86,3 +86,8 @@ def test_special_tokens_are_an_option(implementation):
     """They come first, in the order given, and once."""
     found = learnt(implementation, ["ab"], 60, special=("<s>", "[UNK]", "a"))
     judge.exact(found, ["<s>", "[UNK]", "a", "b", "##b", "ab"], "tokens")
+
+
+def test_counts_beyond_sixteen_bits(implementation):
+    """Pit: a word occurs 70,000 times, which a number of 16 bits cannot hold; it is still the most frequent one."""
+    judge.exact(learnt(implementation, crowd(), 17)[-3:], ["cd", "ab", "ef"], "tokens")
