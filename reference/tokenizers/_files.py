@@ -7,6 +7,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from reference.tokenizers._oniguruma import translated
+
 T = TypeVar("T")
 P = ParamSpec("P")
 _TYPES = {"str": str, "int": int, "bool": bool}
@@ -14,6 +16,7 @@ _STEPS = {
     **{name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")},
     "Lowercase": "lowercase",
     "Nmt": "nmt",
+    "StripAccents": "strip_marks",
 }
 """Parts of a normalizer without options, as steps of `normalization`."""
 
@@ -91,7 +94,9 @@ def _step(path: Path, part: Any) -> Any:
         return "strip", part["strip_left"], part["strip_right"]
     if kind == "Replace" and part["pattern"].get("String"):
         return "replace", part["pattern"]["String"], part["content"]
-    known = ", ".join([*_STEPS, "Prepend", "Replace of a String", "Strip"])
+    if kind == "Replace" and part["pattern"].get("Regex"):
+        return "substitute", translated(part["pattern"]["Regex"]), part["content"]
+    known = ", ".join([*_STEPS, "Prepend", "Replace", "Strip"])
     raise ValueError(f"{path}: expected a normalizer of {known}, or none, got {kind}")
 
 

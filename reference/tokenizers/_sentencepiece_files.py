@@ -15,7 +15,7 @@ from reference.tokenizers._sentencepiece import SPACE, PieceLike
 from reference.tokenizers._sentencepiece_rules import CompiledRules, Spaced
 
 _STEPS = {name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")}
-_STEPS |= {"Nmt": "nmt", "Lowercase": "lowercase", "StripAccents": "strip_accents"}
+_STEPS |= {"Nmt": "nmt", "Lowercase": "lowercase", "StripAccents": "strip_marks"}
 
 
 def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:

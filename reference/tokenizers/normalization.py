@@ -26,7 +26,9 @@ with each part also in its compatible forms, $\mapsto c$. On most texts that is 
 | `"cjk"` | BERT's: a space on either side of every Chinese character |
 | `"nmt"` | SentencePiece's: leaves out control characters; line breaks, spaces without width, `▁` and others are spaces |
 | `"nmt_nfkc"` | `nmt`, then SentencePiece's table; `～` (U+FF5E) stays, since Japanese has another use for `~` |
+| `"strip_marks"` | leaves out marks of all kinds (category M) |
 | `("replace", old, new)` | every `old`, from the left, becomes `new` |
+| `("substitute", expression, new)` | the same of what an expression of `regex` matches |
 | `("strip", left, right)` | leaves out the spaces at the beginning, at the end |
 | `("prepend", s)` | puts `s` before a text that is not empty |
 
@@ -52,7 +54,7 @@ that of the first character. What is composed or replaced has the span of all of
 - `strip_accents` of an uncased BERT is `nfd` first: `bert_steps`. Asked for nothing, it follows `lowercase`.
 - `tokenizers` lowers each character by itself, so that Greek words end in `σ`, while BERT was trained with Python's
   `lower`, and `ς`; it misses 256 Chinese characters (U+2B820 to U+2B91F, a slip of a digit); and its step
-  `StripAccents` leaves out spacing marks too, which are the vowels of Hindi.
+  `StripAccents` is `strip_marks`, which takes the vowels of Hindi as well, for they are spacing marks.
 - Which characters BERT's `clean` leaves out depends on whom one asks: Google's code keeps those of private use, the
   Python code of `transformers` leaves out unassigned ones too; here, as in `tokenizers`, neither.
 - `clean` leaves out U+000B and U+000C, though they are spaces, so that two words become one.
@@ -156,6 +158,10 @@ def strip_accents(line: Line) -> Line:
     return [(character, span) for character, span in line if unicodedata.category(character) != "Mn"]
 
 
+def strip_marks(line: Line) -> Line:
+    return [(character, span) for character, span in line if unicodedata.category(character)[0] != "M"]
+
+
 def clean(line: Line) -> Line:
     return [(kept, span) for character, span in line if (kept := _cleaned(character))]
 
@@ -199,10 +205,14 @@ def nmt_nfkc(line: Line) -> Line:
 
 
 def replace(line: Line, old: str, new: str) -> Line:
+    return substitute(line, regex.escape(old, special_only=True), new)
+
+
+def substitute(line: Line, expression: str, new: str) -> Line:
     text = "".join(character for character, _ in line)
     done: Line = []
     at = 0
-    for found in regex.finditer(regex.escape(old, special_only=True), text):
+    for found in regex.finditer(expression, text):
         span = _hull([span for _, span in line[found.start() : found.end()]])
         done += [*line[at : found.start()], *((character, span) for character in new)]
         at = found.end()
@@ -226,11 +236,13 @@ STEPS: dict[str, tuple[Callable[..., Line], tuple[type, ...]]] = {
     "nfkd": (lambda line: decompose(line, "NFKD"), ()),
     "lowercase": (lowercase, ()),
     "strip_accents": (strip_accents, ()),
+    "strip_marks": (strip_marks, ()),
     "clean": (clean, ()),
     "cjk": (cjk, ()),
     "nmt": (nmt, ()),
     "nmt_nfkc": (nmt_nfkc, ()),
     "replace": (replace, (str, str)),
+    "substitute": (substitute, (str, str)),
     "strip": (strip, (bool, bool)),
     "prepend": (prepend, (str,)),
 }
@@ -244,8 +256,13 @@ def _step(step: Any) -> tuple[Callable[..., Line], tuple[Any, ...]]:
     if [type(option) for option in options] != list(types):
         wanted = ", ".join([name, *(kind.__name__ for kind in types)])
         raise ValueError(f"steps: expected ({wanted}), got {step!r}")
-    if name == "replace" and not options[0]:
+    if name in ("replace", "substitute") and not options[0]:
         raise ValueError(f"steps: expected something to replace, got {step!r}")
+    if name == "substitute":
+        try:
+            regex.compile(options[0])
+        except regex.error as error:
+            raise ValueError(f"steps: expected an expression of `regex`, got {step!r}: {error}") from error
     return function, tuple(options)
 
 

@@ -124,6 +124,28 @@ def test_reads_a_split_and_added_tokens(implementation, ignore: bool, inverted: 
     judge.exact(tokenizer.encode("A'S 1234!<|end|>abc  <mask>food-foo"), ids, "ids")
 
 
+NORMALIZER = {
+    "type": "Sequence",
+    "normalizers": [
+        *({"type": kind} for kind in ("NFD", "StripAccents")),
+        {"type": "Replace", "pattern": {"Regex": r"[\s\h]{2,}"}, "content": "-"},
+        {"type": "Replace", "pattern": {"String": ".."}, "content": "!"},
+        {"type": "Lowercase"},
+    ],
+}
+"""`\\h` is a hexadecimal digit to Oniguruma."""
+
+
+def test_reads_what_is_done_before(implementation):
+    """Forms, marks that go, replaced texts and expressions, and lower case are read from the file of a tokenizer."""
+    tables = Tables()
+    content = {**gpt4s(tables, False, False), "normalizer": NORMALIZER}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+        tokenizer = implementation.from_file(folder)
+    judge.exact(tokenizer.encode("G\u00c9\u093e 7F \tx..hh"), tables.ids(*"g-x!hh"), "ids")
+
+
 def ranks_of(tables: Tables | Learnt) -> str:
     """tiktoken's file of the tokens, in the order of the merges that make them; there a token's rank is its id."""
     tokens = dict.fromkeys([*sorted(BYTES), *map("".join, tables.merges), *tables.unmerged])

@@ -136,6 +136,17 @@ def test_reads_what_cuts_a_text(implementation, cut: bool):
     judge.exact(made.encode("a b"), encoder.ids(*(["a", "b"] if cut else ["a ", "b"])), "ids")
 
 
+def test_reads_what_is_done_before(implementation):
+    """Marks that go, replaced expressions and lower case are read from the file of a tokenizer."""
+    encoder = plain("ab-\u0915")
+    replaced = {"type": "Replace", "pattern": {"Regex": r"[\s0-9]+"}, "content": "-"}
+    parts = [{"type": "StripAccents"}, replaced, {"type": "Lowercase"}]
+    content = {**whole(encoder), "normalizer": {"type": "Sequence", "normalizers": parts}}
+    with tempfile.TemporaryDirectory() as folder:
+        made = implementation.from_file(written(folder, {"tokenizer.json": content}))
+    judge.exact(made.encode("A\u0301\u0915\u093e 7 b"), encoder.ids(*"a\u0915-b"), "ids")
+
+
 BROKEN: dict[str, dict[str, Any]] = {
     "not JSON": {"tokenizer.json": "{"},
     "not an object": {"tokenizer.json": "[]"},

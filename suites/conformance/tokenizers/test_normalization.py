@@ -64,6 +64,12 @@ def test_spacing_marks_are_no_accents(implementation):
     judge.exact(text_of(implementation, "\u0915\u093e\u0928\u094d", "strip_accents"), "\u0915\u093e\u0928", "text")
 
 
+def test_marks_of_all_kinds_are_marks(implementation):
+    """Nonspacing, spacing and enclosing marks go; what only looks like one stays. Source: `StripAccents` of tokenizers."""
+    text = "\u0915\u093e\u0928\u094d e\u0301 \u00e9 1\u20dd a\u0903 ^\u00b4\u02c6\u3099"
+    judge.exact(text_of(implementation, text, "strip_marks"), "\u0915\u0928 e \u00e9 1 a ^\u00b4\u02c6", "text")
+
+
 def test_accents_stay_where_they_are_composed(implementation):
     """Only a mark that is a character of its own is left out; the composed letter is none."""
     judge.exact(
@@ -180,6 +186,14 @@ def test_a_replacement_is_not_looked_at_again(implementation):
     """From the left, without overlaps, and once."""
     judge.exact(text_of(implementation, "aaab", ("replace", "aa", "ab")), "abab", "text")
     judge.exact(text_of(implementation, "a b", ("replace", " ", "\u2581"), ("replace", "b", "")), "a\u2581", "text")
+
+
+def test_matches_of_an_expression_are_replaced(implementation):
+    """Runs of spaces as CLIP's file has them; what is put in is a text, and letters have a case."""
+    judge.exact(text_of(implementation, " a\t\n b\u3000", ("substitute", r"\s+", " ")), " a b ", "text")
+    judge.exact(text_of(implementation, "aaab", ("substitute", "aa", "ab")), "abab", "text")
+    judge.exact(text_of(implementation, "abAB", ("substitute", "(a)(b)", r"\2\1")), r"\2\1AB", "text")
+    judge.exact(text_of(implementation, "x1y23", ("substitute", "[0-9]", "")), "xy", "text")
 
 
 def test_a_replacement_is_no_expression(implementation):

@@ -21,7 +21,9 @@ def test_only_text_is_normalized(implementation, text: Any):
     judge.rejects(implementation, text, steps=["nfc"])
 
 
-@pytest.mark.parametrize("step", ["NFX", "", ("replace", "a"), ("strip",), 7, None, ()], ids=repr)
+@pytest.mark.parametrize(
+    "step", ["NFX", "", ("replace", "a"), ("strip",), ("substitute", "(", "x"), 7, None, ()], ids=repr
+)
 def test_unknown_steps_are_rejected(implementation, step: Any):
     """A step that is none, or lacks what it needs, raises, also for a text that it would not change."""
     judge.rejects(implementation, "x", steps=[step])

@@ -38,6 +38,12 @@ def test_a_replacement_is_from_all_it_replaces(implementation, new: str):
     )
 
 
+def test_a_match_is_from_all_it_replaces(implementation):
+    """Each character of what is put in has the span of what the expression matched."""
+    spans = offsets_of(implementation, "a  b", ("substitute", " +", "__"))
+    judge.exact(spans, ((0, 1), (1, 3), (1, 3), (3, 4)), "offsets")
+
+
 def test_what_is_left_out_leaves_a_gap(implementation):
     """What stays keeps its place."""
     judge.exact(offsets_of(implementation, "a\x00b\tc", "clean"), ((0, 1), (2, 3), (3, 4), (4, 5)), "offsets")
