@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.bert_heads_inputs import KINDS, SIZES, TOKENWISE, WITH_LOSS, ample_inputs, inputs, labels
+from fixtures.strategies.bert_heads_inputs import (
+    KINDS,
+    SIZES,
+    TOKENWISE,
+    WITH_LOSS,
+    ample_inputs,
+    head_of,
+    inputs,
+    labels,
+)
 from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import different_ids, visibility
 
@@ -21,6 +30,23 @@ def test_gradients_of_the_loss_agree(implementation, task, kind, data):
     model, ids = data.draw(ample_inputs(task, **SIZES.get(kind, {})))
     options = {"attention_mask": data.draw(visibility(*ids.shape)), "labels": data.draw(labels(model, ids, kind=kind))}
     judge.agree_gradients(implementation, model.weights, ids, **options, **model.scalars)
+
+
+@pytest.mark.parametrize("task, kind", KINDS)
+@A_FEW
+@given(size=st.sampled_from([1e3, 1e5]), data=st.data())
+def test_loud_scores_agree(implementation, task, kind, size, data):
+    """Scores of hundreds, thousands and more than 1e4 are what they are, and cost what they cost.
+
+    Pit: scores are clamped "for safety", or probabilities are kept from 0 by a small number.
+    """
+    model, ids = data.draw(inputs(task, **SIZES.get(kind, {})))
+    said = data.draw(labels(model, ids, kind=kind))
+    head = "cls.predictions.transform.LayerNorm" if task == "masked" else head_of(task)
+    loud = {name: w * size if name.startswith(head) else w for name, w in model.weights.items()}
+    judge.agree(implementation, loud, ids, **model.scalars)
+    beside = {"part": lambda cost: 1 + cost}  # that of what is certain is e^-1000, or 0
+    judge.agree(implementation, loud, ids, labels=said, **beside, **model.scalars)
 
 
 @A_FEW
