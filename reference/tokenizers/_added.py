@@ -104,6 +104,8 @@ def checked(own: Added, vocabulary: Mapping[str, int], spelt: Callable[[str], st
     if "" in own.special:
         raise ValueError("special: expected tokens of one character at least, got ''")
     named = {*vocabulary.items(), *((spelt(token), id) for token, id in own.special.items())}
+    if below := [(token, id) for token, id in named if id < 0]:
+        raise ValueError(f"vocabulary: expected ids from 0, got {below[0][1]} for {below[0][0]!r}")
     if twice := [id for id, number in Counter(id for _, id in named).items() if number > 1]:
         raise ValueError(f"vocabulary: expected every id once, {twice[0]} belongs to several tokens")
     if stray := {token for flag in _FLAGS for token in getattr(own, flag)} - own.special.keys():
@@ -113,10 +115,11 @@ def checked(own: Added, vocabulary: Mapping[str, int], spelt: Callable[[str], st
 def added_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `Added`, from a `tokenizer.json`. Raises ValueError where it has none of their form."""
     added = content.get("added_tokens") or []
-    if not isinstance(added, list) or not all(
-        isinstance(one, dict) and {"content", "id"} <= one.keys() for one in added
-    ):
-        raise ValueError("expected added_tokens, a list of objects with content and id")
+    if not isinstance(added, list):
+        raise ValueError(f"expected added_tokens, a list, got {added!r}")
+    for one in added:
+        if not isinstance(one, dict) or not isinstance(one.get("content"), str) or type(one.get("id")) is not int:
+            raise ValueError(f"expected added_tokens, objects with content (str) and id (int), got {one!r}")
     return {
         "special": {one["content"]: one["id"] for one in added},
         **{flag: frozenset(one["content"] for one in added if one.get(flag)) for flag in _FLAGS},

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.tokenizers._added import added_fields
-from reference.tokenizers._files import _expect, _json_object, _kind, _merges, _steps, _text
+from reference.tokenizers._files import _expect, _in_folder, _json_object, _kind, _merges, _steps, _tables, _text
 
 _MODEL = {"type": ("BPE", None)}
 _CUTS: dict[str, bool | str] = {"WhitespaceSplit": True, "Whitespace": "whitespace", "BertPreTokenizer": "bert"}
@@ -23,10 +23,7 @@ _OPTIONS = {
 
 def bpe_fields(path: str | Path, merges: str | Path | None = None) -> dict[str, Any]:
     """From a `tokenizer.json`, a `vocab.json` with its `merges.txt`, or a folder with either."""
-    path = Path(path)
-    if path.is_dir():
-        whole = path / "tokenizer.json"
-        path, merges = (whole, None) if whole.exists() else (path / "vocab.json", merges or path / "merges.txt")
+    path, merges = _in_folder(Path(path), merges)
     content = _json_object(path)
     if merges is not None:
         lines = _text(Path(merges)).split("\n")
@@ -35,14 +32,13 @@ def bpe_fields(path: str | Path, merges: str | Path | None = None) -> dict[str, 
     if not isinstance(model, dict):
         raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
     _expect(path, "model", model, _MODEL)
-    if not isinstance(model.get("vocab"), dict) or not isinstance(model.get("merges"), list):
-        raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
+    vocabulary = _tables(path, model)
     cutter = content.get("pre_tokenizer")
     if cutter is not None and _kind(cutter) not in _CUTS:
         raise ValueError(f"{path}: expected {', '.join(_CUTS)} or nothing before the model, got {_kind(cutter)}")
     given = {field: model[name] for name, field in _OPTIONS.items() if model.get(name) is not None}
     return {
-        "vocabulary": model["vocab"],
+        "vocabulary": vocabulary,
         "merges": _merges(path, model["merges"]),
         "cut": cutter is not None and _CUTS[_kind(cutter)],
         "steps": _steps(path, content.get("normalizer")),

@@ -11,7 +11,7 @@ from typing import Any
 import regex
 
 from reference.tokenizers._added import added_fields
-from reference.tokenizers._files import _expect, _flat, _json_object, _kind, _merges, _steps, _text
+from reference.tokenizers._files import _expect, _flat, _in_folder, _json_object, _kind, _merges, _steps, _tables, _text
 from reference.tokenizers._oniguruma import translated
 from reference.tokenizers.pre_tokenization import GPT2, GPT4, GPT4O
 
@@ -38,10 +38,7 @@ def byte_level_fields(
 
     letters: of the bytes; options: fields that come before what the file says.
     """
-    path = Path(path)
-    if path.is_dir():
-        whole = path / "tokenizer.json"
-        path, merges = (whole, None) if whole.exists() else (path / "vocab.json", merges or path / "merges.txt")
+    path, merges = _in_folder(Path(path), merges)
     if merges is not None:
         found = {"vocabulary": _json_object(path), "merges": _merges(Path(merges), _text(Path(merges)).split("\n"))}
     elif path.suffix == ".json":
@@ -58,15 +55,12 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
     if "model" not in content:
         raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
     steps = _steps(path, content.get("normalizer"))
-    pattern, prefixed = _cuts(path, _flat(content.get("pre_tokenizer"), "pretokenizers"))
+    pattern, prefixed = _cuts(path, _flat(path, content.get("pre_tokenizer"), "pretokenizers"))
     _expect(path, "model", model, _MODEL)
-    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict) or "merges" not in model:
-        raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
-    if not isinstance(model["merges"], list):
-        raise ValueError(f"{path}: expected model.merges, a list, got {_kind(model['merges'])}")
+    vocabulary = _tables(path, model)
     added = added_fields(content)
     # A token that merges cannot make and letters cannot spell is in the model for its id only.
-    vocabulary = {t: id for t, id in model["vocab"].items() if added["special"].get(t) != id or set(t) <= alphabet}
+    vocabulary = {t: id for t, id in vocabulary.items() if added["special"].get(t) != id or set(t) <= alphabet}
     return {
         "vocabulary": vocabulary,
         "merges": _merges(path, model["merges"]),

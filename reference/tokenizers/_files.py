@@ -1,7 +1,7 @@
 """The files in which tokenizers are kept, read into plain tables. Whatever is wrong is a ValueError that names it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -70,18 +70,49 @@ def _kind(found: object) -> str:
     return str(found.get("type")) if isinstance(found, dict) else repr(found)
 
 
-def _flat(part: Any, inner: str) -> list[Any]:
+def _flat(path: Path, part: Any, inner: str) -> list[Any]:
     """The parts of a `Sequence`, also of one within; `inner` is what it calls them."""
     if part is None:
         return []
-    if _kind(part) == "Sequence":
-        return [small for one in part.get(inner) or [] for small in _flat(one, inner)]
-    return [part]
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        raise ValueError(f"{path}: expected {inner} to be objects with a type, got {part!r}")
+    if part["type"] != "Sequence":
+        return [part]
+    if not isinstance(part.get(inner), list) or None in part[inner]:
+        raise ValueError(f"{path}: expected {inner} in a Sequence, a list of objects, got {part.get(inner)!r}")
+    return [small for one in part[inner] for small in _flat(path, one, inner)]
+
+
+def _tables(path: Path, model: Mapping[str, Any], merges: bool = True) -> dict[str, int]:
+    """The vocabulary of a model, checked, and that there are merges. Raises ValueError where either has another form."""
+    vocabulary = model.get("vocab")
+    if not isinstance(vocabulary, dict):
+        raise ValueError(f"{path}: expected model.vocab, an object of tokens with their ids, got {_kind(vocabulary)}")
+    for token, id in vocabulary.items():
+        if type(id) is not int or id < 0:
+            raise ValueError(f"{path}: expected ids from 0 in model.vocab, got {id!r} for {token!r}")
+    if merges and not isinstance(model.get("merges"), list):
+        raise ValueError(f"{path}: expected model.merges, a list, got {_kind(model.get('merges'))}")
+    unknown = model.get("unk_token")
+    if unknown is not None and not isinstance(unknown, str):
+        raise ValueError(f"{path}: expected model.unk_token, a token of the vocabulary, got {unknown!r}")
+    return vocabulary
+
+
+def _in_folder(path: Path, merges: str | Path | None) -> tuple[Path, str | Path | None]:
+    """Of a folder its `tokenizer.json`, or `vocab.json` and `merges.txt`."""
+    if not path.is_dir():
+        return path, merges
+    if (path / "tokenizer.json").is_file():
+        return path / "tokenizer.json", None
+    if not (path / "vocab.json").is_file():
+        raise ValueError(f"{path}: expected a tokenizer.json, or a vocab.json with its merges.txt, found neither")
+    return path / "vocab.json", merges or path / "merges.txt"
 
 
 def _steps(path: Path, normalizer: Any) -> list[Any]:
     """The steps of `normalization` that a normalizer is."""
-    return [_step(path, part) for part in _flat(normalizer, "normalizers")]
+    return [_step(path, part) for part in _flat(path, normalizer, "normalizers")]
 
 
 def _step(path: Path, part: Any) -> Any:
@@ -108,8 +139,11 @@ def _text(path: Path) -> str:
 
 
 def _json_object(path: Path) -> dict:
+    text = _text(path)
+    if not text:
+        raise ValueError(f"{path}: expected JSON, got an empty file")
     try:
-        content = json.loads(_text(path))
+        content = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: expected JSON, got {error}") from error
     if not isinstance(content, dict):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reference.tokenizers._added import added_fields
-from reference.tokenizers._files import _flat, _json_object, _kind, _merges
+from reference.tokenizers._files import _expect, _flat, _json_object, _kind, _merges, _tables
 from reference.tokenizers._sentencepiece import SPACE, PieceLike
 from reference.tokenizers._sentencepiece_rules import CompiledRules, Spaced
 
@@ -25,6 +26,10 @@ def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
     """
     path = Path(path)
     path = path / "tokenizer.json" if path.is_dir() else path
+    if path.suffix == ".model":
+        raise ValueError(
+            f"{path}: expected the tokenizer.json that a SentencePiece model is converted to, got the model"
+        )
     content = _json_object(path)
     model = content.get("model")
     if not isinstance(model, dict) or _algorithm(model) != algorithm:
@@ -71,28 +76,42 @@ def _algorithm(model: Mapping[str, Any]) -> str:
 
 def _unigram(path: Path, model: Mapping[str, Any]) -> tuple[list[tuple[str, float]], Any]:
     rows = model.get("vocab")
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 2 for row in rows):
-        raise ValueError(f"{path}: expected model.vocab, a list of pieces with their scores")
-    if not isinstance(model.get("unk_id"), int):
-        raise ValueError(f"{path}: expected model.unk_id, got {model.get('unk_id')!r}")
+    if not isinstance(rows, list):
+        raise ValueError(f"{path}: expected model.vocab, a list of pieces with their scores, got {_kind(rows)}")
+    for row in rows:
+        if (
+            not isinstance(row, list)
+            or len(row) != 2
+            or not isinstance(row[0], str)
+            or type(row[1]) not in (int, float)
+        ):
+            raise ValueError(f"{path}: expected a piece and its score in each row of model.vocab, got {row!r}")
+    if type(model.get("unk_id")) is not int or not 0 <= model["unk_id"] < len(rows):
+        raise ValueError(f"{path}: expected model.unk_id, from 0 to {len(rows) - 1}, got {model.get('unk_id')!r}")
     return [(text, score) for text, score in rows], model["unk_id"]
 
 
 def _bpe(path: Path, model: Mapping[str, Any]) -> tuple[list[tuple[str, float]], Any]:
     """The score of a piece is the first place among the merges at which it is made."""
-    vocabulary, merges = model.get("vocab"), model.get("merges")
+    vocabulary = _tables(path, model)
     for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges"):
         if model.get(option):
             raise ValueError(f"{path}: expected no model.{option}, as in SentencePiece, got {model[option]!r}")
-    if not isinstance(vocabulary, dict) or not isinstance(merges, list):
-        raise ValueError(f"{path}: expected model.vocab, an object, and model.merges, a list")
     texts = sorted(vocabulary, key=lambda text: vocabulary[text])
     if [vocabulary[text] for text in texts] != list(range(len(texts))):
         raise ValueError(f"{path}: expected ids from 0 to {len(texts) - 1} in model.vocab, each once")
     ranks: dict[str, int] = {}
-    for left, right in _merges(path, merges):
+    merges = _merges(path, model["merges"])
+    for left, right in merges:
+        if not {left, right, left + right} <= vocabulary.keys():
+            raise ValueError(f"{path}: expected merges of two tokens into a third, got {(left, right)!r}")
         ranks.setdefault(left + right, len(ranks))
-    return [(text, -ranks.get(text, len(ranks))) for text in texts], model.get("unk_token") or "<unk>"
+    if again := [pair for pair, number in Counter(merges).items() if number > 1]:
+        raise ValueError(f"{path}: expected every merge once, {again[0]!r} comes again")
+    unknown = model.get("unk_token") or "<unk>"
+    if unknown not in vocabulary:
+        raise ValueError(f"{path}: expected the unknown token {unknown!r} in model.vocab")
+    return [(text, -ranks.get(text, len(ranks))) for text in texts], unknown
 
 
 def _are_scores(pieces: Sequence[PieceLike], merges: list[tuple[str, str]]) -> bool:
@@ -111,9 +130,10 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
     found = dict.fromkeys(("left", "right", "runs", "all", "words", "early", "late"), False)
     rules: Any = {}
     steps: list[Any] = []
-    early = _flat(content.get("normalizer"), "normalizers")
-    for n, part in enumerate([*early, *_flat(content.get("pre_tokenizer"), "pretokenizers")]):
+    early = _flat(path, content.get("normalizer"), "normalizers")
+    for n, part in enumerate([*early, *_flat(path, content.get("pre_tokenizer"), "pretokenizers")]):
         kind, pattern = _kind(part), part.get("pattern") or {}
+        _expect(path, f"pattern of {kind}", pattern, {})
         first, seen = not rules and not any(found.values()), "early" if n < len(early) else "late"
         if kind == "Precompiled" and first:
             rules = _table(path, part.get("precompiled_charsmap"))
@@ -142,6 +162,8 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
             found |= dict.fromkeys(("left", "right", "runs", "all", "words"), True)
         elif kind == "Metaspace" and part.get("replacement", SPACE) == SPACE:
             scheme = part.get("prepend_scheme", "always" if part.get("add_prefix_space", True) else "never")
+            if scheme not in ("always", "first", "never"):
+                raise ValueError(f"{path}: expected prepend_scheme always, first or never, got {scheme!r}")
             prefix = {"always": "missing", "first": "first", "never": False}[scheme]
             fields |= {"add_dummy_prefix": prefix, "escape_whitespaces": True}
             found["words"] |= part.get("split", True) is not False

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.tokenizers._added import added_fields
-from reference.tokenizers._files import _expect, _json_object, _kind, _text
+from reference.tokenizers._files import _expect, _json_object, _kind, _tables, _text
 
 _MODEL = {"type": ("WordPiece", None)}
 _SWITCHES = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
@@ -37,8 +37,8 @@ def _lines(path: Path) -> dict[str, int]:
     lines = _text(path).removesuffix("\n").split("\n")
     vocabulary = {token: id for id, token in enumerate(lines)}
     if len(vocabulary) < len(lines) or "" in vocabulary:
-        bad = next(token for id, token in enumerate(lines) if not token or vocabulary[token] != id)
-        raise ValueError(f"{path}: expected another token on every line, got {bad!r} " + ("again" if bad else ""))
+        at, bad = next((n, token) for n, token in enumerate(lines, 1) if not token or token in lines[: n - 1])
+        raise ValueError(f"{path}: expected another token on every line, got {bad!r} in line {at}")
     return vocabulary
 
 
@@ -53,14 +53,14 @@ def _whole(path: Path) -> dict[str, Any]:
     content = _json_object(path)
     model = content.get("model")
     _expect(path, "model", model, _MODEL)
-    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
-        raise ValueError(f"{path}: expected model.vocab, an object")
+    vocabulary = _tables(path, model or {}, merges=False)
     normalizer, cutter, decoder = (content.get(name) or {} for name in ("normalizer", "pre_tokenizer", "decoder"))
+    _expect(path, "decoder", decoder, {})
     if _kind(normalizer) != "BertNormalizer" or _kind(cutter) != "BertPreTokenizer":
         kinds = f"{_kind(normalizer)} and {_kind(cutter)}"
         raise ValueError(f"{path}: expected BertNormalizer and BertPreTokenizer, got {kinds}")
     return {
-        "vocabulary": model["vocab"],
+        "vocabulary": vocabulary,
         "unknown": model.get("unk_token", "[UNK]"),
         "prefix": model.get("continuing_subword_prefix", "##"),
         "longest": model.get("max_input_chars_per_word", 100),
@@ -75,8 +75,15 @@ def _frame(path: Path, processor: Any) -> dict[str, str]:
     """The tokens that the post-processor puts around a text."""
     if processor is None:
         return {}
+    _expect(path, "post_processor", processor, {})
     if _kind(processor) == "BertProcessing":
-        return {"begin": processor["cls"][0], "end": processor["sep"][0]}
+        frame = {"begin": processor.get("cls"), "end": processor.get("sep")}
+        for pair in frame.values():
+            if not isinstance(pair, list) or not pair or not isinstance(pair[0], str):
+                raise ValueError(
+                    f"{path}: expected post_processor with cls and sep, a token and its id each, got {pair!r}"
+                )
+        return {field: pair[0] for field, pair in frame.items()}
     single = [next(iter(part.items())) for part in processor.get("single", [])]
     if [kind for kind, _ in single] != ["SpecialToken", "Sequence", "SpecialToken"]:
         raise ValueError(f"{path}: expected a post_processor as BERT's, got {_kind(processor)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -106,6 +107,88 @@ def test_every_damage_is_named_when_the_file_is_read(reference: Any, tmp_path: P
             else:
                 read.encode("ab a \u65e5")
     assert refused > 50
+
+
+MESSAGES: dict[str, tuple[type[Any], tuple[Any, ...], Any, str]] = {
+    "a merge of absent tokens": (BytePairEncoding, ("model", "merges"), [["q", "zz"]], "('q', 'zz')"),
+    "a merge of three": (ByteLevelBPE, ("model", "merges"), ["a b c"], "('a', 'b', 'c')"),
+    "a merge again": (BytePairEncoding, ("model", "merges"), ["a b", "a b"], "('a', 'b') comes again"),
+    "no merges": (ByteLevelBPE, ("model", "merges"), ..., "model.merges"),
+    "one id for two": (WordPiece, ("model", "vocab", "a"), 1, "1 belongs to several tokens"),
+    "an id below 0": (WordPiece, ("model", "vocab", "a"), -1, "-1 for 'a'"),
+    "an id in quotes": (BytePairEncoding, ("model", "vocab", "ab"), "3", "'3' for 'ab'"),
+    "an unknown token that is none": (WordPiece, ("model", "unk_token"), "<unk>", "unknown token '<unk>'"),
+    "an unknown token of no type": (BytePairEncoding, ("model", "unk_token"), [5], "model.unk_token"),
+    "a vocabulary that is a list": (ByteLevelBPE, ("model", "vocab"), ["a"], "model.vocab"),
+    "a normalizer without a type": (ByteLevelBPE, ("normalizer",), {"kind": "NFC"}, "normalizers"),
+    "a normalizer of another name": (ByteLevelBPE, ("normalizer",), {"type": "Nope"}, "got Nope"),
+    "no list of normalizers": (ByteLevelBPE, ("normalizer", "normalizers"), 5, "normalizers"),
+    "a suffix where none is known": (ByteLevelBPE, ("model", "end_of_word_suffix"), "</w>", "end_of_word_suffix"),
+    "an added token without its id": (ByteLevelBPE, ("added_tokens",), [{"content": "<s>"}], "added_tokens"),
+    "a frame without tokens": (WordPiece, ("post_processor",), {"type": "BertProcessing"}, "post_processor"),
+}
+"""What is changed in a file, at which place, and what the message says of it."""
+
+
+@pytest.mark.parametrize("what", MESSAGES)
+def test_a_message_says_what_is_wrong_and_where(what: str, tmp_path: Path) -> None:
+    """Not only that something is: the place in the file, and what stands there."""
+    reference, place, value, says = MESSAGES[what]
+    content = deepcopy(FILES[reference])
+    part: Any = content
+    for key in place[:-1]:
+        part = part[key]
+    if value is ...:
+        del part[place[-1]]
+    else:
+        part[place[-1]] = value
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(says)) as error:
+        reference.from_file(path)
+    assert "has its form" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("tokenizer.json", b"", "an empty file"),
+        ("tokenizer.json", b'{"model": {"type', "line 1"),
+        ("tokenizer.json", b'{"\xff\xfe": 1}', "UTF-8"),
+        ("tokenizer.json", None, "expected a"),
+        ("vocab.json", b"{}", "merges.txt"),
+        ("tokenizer.model", b"\x0a\x0e\x0a\x05", "tokenizer.json"),
+    ],
+)
+def test_files_that_cannot_be_read_say_why(name: str, content: bytes | None, says: str, tmp_path: Path) -> None:
+    """Empty, cut off, of other bytes than UTF-8, a folder in the file's place, half of a pair, another format."""
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_bytes(content)
+    references: dict[str, list[Any]] = {
+        "vocab.json": [BytePairEncoding, ByteLevelBPE],
+        "tokenizer.model": [SentencepieceBPE],
+    }
+    for reference in references.get(name, [*FILES, SentencepieceBPE, SentencepieceUnigram]):
+        with pytest.raises(ValueError, match=says):
+            reference.from_file(tmp_path if name == "vocab.json" else path)
+
+
+def test_lines_of_a_vocabulary(tmp_path: Path) -> None:
+    """Lines may end as Windows ends them; one that comes again is named by its number."""
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(b"[UNK]\r\na\r\n##b\r\n")
+    assert dict(WordPiece.from_file(path).vocabulary) == {"[UNK]": 0, "a": 1, "##b": 2}
+    path.write_bytes(b"[UNK]\na\nb\na\n")
+    with pytest.raises(ValueError, match="'a' in line 4"):
+        WordPiece.from_file(path)
+
+
+def test_a_line_of_ranks_is_named(tmp_path: Path) -> None:
+    """Base64 that is broken, by the number of its line."""
+    path = tmp_path / "made.tiktoken"
+    path.write_text("IQ== 0\nIg= 1\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 2"):
+        ByteLevelBPE.from_file(path, pattern="gpt4")
 
 
 @pytest.mark.parametrize(

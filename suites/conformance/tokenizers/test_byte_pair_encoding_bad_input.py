@@ -65,7 +65,7 @@ def test_tables_that_contradict_themselves_are_rejected(implementation, what: st
     judge.rejects(used)
 
 
-@pytest.mark.parametrize("entry", [("ac", "256"), ("ac", 1.5), (7, 256)], ids=ascii)
+@pytest.mark.parametrize("entry", [("ac", "256"), ("ac", 1.5), ("ac", -1), (7, 256)], ids=ascii)
 def test_tokens_are_texts_and_ids_are_integers(implementation, entry: tuple[Any, Any]):
     """A vocabulary with anything else raises, at the latest when it is used."""
     judge.rejects(lambda: implementation({**AB.vocabulary, entry[0]: entry[1]}, [("a", "b")]).encode("ab"))

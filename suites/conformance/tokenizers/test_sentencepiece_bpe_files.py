@@ -214,6 +214,14 @@ def test_other_models_of_merges_are_rejected(implementation, change: dict[str, A
     judge.rejects(loaded, implementation, table("a", "b", ab=-1.0), "Llama's", **change)
 
 
+@pytest.mark.parametrize("merge", ["a z", "z a", "b a"], ids=ascii)
+def test_merges_outside_the_vocabulary_are_rejected(implementation, merge: str):
+    """A merge whose part or result is no token raises when the file is read."""
+    own = table("a", "b", "▁", ab=-1.0)
+    judge.exact(loaded(implementation, own, "Llama's", merges=["a b"]).encode("ab"), own.ids("▁", "ab"), "ids")
+    judge.rejects(loaded, implementation, own, "Llama's", merges=["a b", merge])
+
+
 @pytest.mark.parametrize("vocabulary", [{"<unk>": 0, "a": "x"}, {"<unk>": 0, "a": None}, [["a", 0]]], ids=str)
 def test_ids_that_are_none_are_rejected(implementation, vocabulary: Any):
     """A vocabulary with something else in the place of an id raises when the file is read."""

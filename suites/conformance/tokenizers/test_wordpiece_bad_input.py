@@ -49,7 +49,7 @@ def test_an_id_of_two_tokens_is_rejected(implementation):
     judge.rejects(used)
 
 
-@pytest.mark.parametrize("entry", [("ac", "256"), ("ac", 1.5), (7, 256)], ids=ascii)
+@pytest.mark.parametrize("entry", [("ac", "256"), ("ac", 1.5), ("ac", -1), (7, 256)], ids=ascii)
 def test_tokens_are_texts_and_ids_are_integers(implementation, entry: tuple[Any, Any]):
     """A vocabulary with anything else raises, at the latest when it is used."""
     judge.rejects(lambda: implementation({**LETTERS.vocabulary, entry[0]: entry[1]}).encode("ab"))
