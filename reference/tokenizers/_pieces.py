@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from reference.tokenizers._added import Added, Part, checked, placed
@@ -37,7 +36,8 @@ class PieceModel(Added, ABC):
     "first", the same unless a token of `special` is before it; remove_extra_whitespaces: or "inner", of several spaces
     one and none at the ends, or "stripped", where at the end all White_Space goes, or "words", where besides a `▁` that
     begins a word is its space; steps: those of `normalization`;
-    spaces_last: whether tokens of `normalized` are looked for before spaces are handled, or after all.
+    spaces_last: whether tokens of `normalized` are looked for before spaces are handled, or after all; tidied: steps of
+    `normalization` after the rules, before those tokens are looked for.
     """
 
     pieces: Sequence[PieceLike]
@@ -49,6 +49,7 @@ class PieceModel(Added, ABC):
     unknown_surface: str = " \u2047 "
     steps: Sequence[Any] = ()
     spaces_last: bool = False
+    tidied: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         checked_pieces(self.pieces, self.byte_fallback)
@@ -88,7 +89,8 @@ class PieceModel(Added, ABC):
         if not self.normalized:
             return placed(text)
         made = self._without_spaces(text) if self.spaces_last else self._normalizer(text)
-        return made.text, list(pairwise(made.origins))
+        tidy, places = placed(made.text, self.tidied)
+        return tidy, [(made.origins[start], made.origins[end]) for start, end in places]
 
     def _prepared(self, part: Part) -> Normalized:
         """What is done to a part of a text after that."""

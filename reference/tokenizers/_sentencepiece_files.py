@@ -39,11 +39,13 @@ def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
     fallback = bool(model.get("byte_fallback"))
     added = added_fields(content)
     control = {token["content"] for token in content.get("added_tokens") or [] if token.get("special")}
-    mixed = found["early"] and found["late"]
-    if mixed and added["normalized"]:
-        raise ValueError(
-            f"{path}: expected spaces to be handled either before or after normalized tokens are looked for"
-        )
+    if found["early"] and found["late"] and added["normalized"]:  # XLM-R's, once `add_tokens` has added some
+        tidied = _tidied(_flat(path, content.get("normalizer"), "normalizers"))
+        if tidied is None or found["all"]:
+            raise ValueError(
+                f"{path}: expected words to be cut either before or after normalized tokens are looked for"
+            )
+        fields |= {"tidied": tidied, "remove_extra_whitespaces": False}
     made = {left + right for left, right in _merges(path, model.get("merges") or [])}
     pieces: list[PieceLike] = []
     for id, (text, score) in enumerate(rows):
@@ -178,6 +180,19 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
     ends = "words" if found["all"] else "stripped" if trimmed else "inner" if found["runs"] else False
     fields["remove_extra_whitespaces"] = ends
     return {**fields, "rules": rules, "steps": tuple(steps)}, found
+
+
+def _tidied(early: Sequence[Mapping[str, Any]]) -> tuple[Any, ...] | None:
+    """What a normalizer does to spaces, as steps; None where it makes letters of them, or begins a text with one."""
+    steps: list[Any] = []
+    for part in early:
+        if part["type"] == "Strip":
+            steps.append(("strip", part["strip_left"], part["strip_right"]))
+        elif part["type"] == "Replace" and "Regex" in part["pattern"]:
+            steps.append(("substitute", part["pattern"]["Regex"], part["content"]))
+        elif part["type"] == "Prepend" or part.get("pattern") == {"String": " "}:
+            return None
+    return tuple(steps)
 
 
 def _table(path: Path, content: Any) -> bytes | dict[str, str]:

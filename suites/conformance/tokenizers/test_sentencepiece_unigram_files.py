@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fixtures import judge
@@ -108,6 +108,38 @@ def test_added_tokens_of_a_file(implementation, shape: str, own: Table, data):
     truth = SentencepieceUnigram(own.pieces, own.byte_fallback, precision="double", **options)
     added = [(name, ids[name], flags) for name, flags in ADDED.items()]
     judge.exact(loaded(implementation, own, shape, added=added).encode(text), truth.encode(text), "ids")
+
+
+TIDIED: dict[str, tuple[Any, ...]] = {
+    "runs": (("substitute", " {2,}", "▁"),),
+    "trimmed": (("strip", False, True), ("substitute", " {2,}", "▁")),
+}
+
+
+@pytest.mark.parametrize("shape", TIDIED)
+@given(text=st.lists(st.sampled_from(["a", "b", " ", " ", "<n>", "a b", "b ", "X"]), max_size=9).map("".join))
+@example(text="a  <n> a  b b ")
+def test_normalized_tokens_among_spaces(implementation, shape: str, text: str):
+    """Normalized tokens, which `add_tokens` adds to XLM-R's file, are looked for once rules, `Strip` and runs of spaces
+    are done with, and before spaces are letters and words get theirs in front."""
+    own = table("▁", "a", "b", "▁a", "▁b", "ab")
+    added = {name: len(own.pieces) + n for n, name in enumerate(["<n>", "a b", "b ", "X"])}
+    normalized = ["a b", "b ", "X"]
+    rows = [(name, id, {"normalized": name in normalized, "rstrip": name == "X"}) for name, id in added.items()]
+    truth = SentencepieceUnigram(
+        own.pieces,
+        add_dummy_prefix="missing",
+        remove_extra_whitespaces=False,
+        rules={"b": "a"},
+        precision="double",
+        special={"<unk>": 0, "<s>": 1, "</s>": 2, **added},
+        normalized=normalized,
+        rstrip=["X"],
+        spaces_last=True,
+        tidied=TIDIED[shape],
+    )
+    tokenizer = loaded(implementation, own, shape, before=[compiled_part({"b": "a"})], added=rows)
+    judge.exact(tokenizer.encode(text), truth.encode(text), "ids")
 
 
 def test_added_tokens_are_decoded(implementation):
