@@ -212,6 +212,16 @@ def test_rules_without_a_name_are_rejected(implementation):
     judge.rejects(lambda: implementation(table("a").pieces, rules="nmt").encode("a"))
 
 
+@pytest.mark.parametrize("form", [dict, compiled], ids=["plain", "compiled"])
+def test_rules_are_not_for_what_rules_make(implementation, form: Any):
+    """Pit: case folding as a table is not `str.casefold`: `ẞ` becomes `ß` and stays so, though `ß` becomes `ss`.
+    Source: SentencePiece's `nmt_nfkc_cf`."""
+    own = table("\u00df", "s", "a", "b")
+    rules = form({"\u1e9e": "\u00df", "\u00df": "ss", "A": "a", "a": "b"})
+    found = implementation(own.pieces, rules=rules, **BARE).encode("\u1e9e\u00dfAa")
+    judge.exact(found, own.ids("\u00df", "s", "s", "a", "b"), "ids")
+
+
 RULED = st.text("ab\u00e9\u65e5 ", min_size=1, max_size=4)
 RULES = st.dictionaries(RULED, st.text("ab▁ \u65e5", max_size=3), min_size=1, max_size=6)
 COMPOSED = "ae\uff76\u3099\uff9e\u0301\u0323\u1112\u1161\u11ab\x01\u200b\u00a0\uff5e\ufb01"
