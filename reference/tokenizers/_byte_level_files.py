@@ -51,7 +51,7 @@ def byte_level_fields(
 
 
 def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str, Any]:
-    model = content.get("model")
+    model: Any = content.get("model")
     if "model" not in content:
         raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
     steps = _steps(path, content.get("normalizer"))

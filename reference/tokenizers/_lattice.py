@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from random import Random
+from typing import Any
 
 from reference.tokenizers._sentencepiece import Trie
 
@@ -26,7 +27,7 @@ def cuts(
     """
     for start in range(len(text)):
         found: list[Edge] = []
-        node: dict | None = trie.root
+        node: Any = trie.root
         end = start
         while end < len(text) and (node := node.get(text[end])) is not None:
             end += 1

@@ -51,9 +51,9 @@ def _configuration(path: Path) -> dict[str, Any]:
 
 def _whole(path: Path) -> dict[str, Any]:
     content = _json_object(path)
-    model = content.get("model")
+    model: Any = content.get("model")
     _expect(path, "model", model, _MODEL)
-    vocabulary = _tables(path, model or {}, merges=False)
+    vocabulary = _tables(path, model, merges=False)
     normalizer, cutter, decoder = (content.get(name) or {} for name in ("normalizer", "pre_tokenizer", "decoder"))
     _expect(path, "decoder", decoder, {})
     if _kind(normalizer) != "BertNormalizer" or _kind(cutter) != "BertPreTokenizer":
