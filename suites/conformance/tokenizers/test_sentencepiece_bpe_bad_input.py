@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures import judge
-from fixtures.strategies.pieces import BROKEN, SPECIAL, built, table
+from fixtures.strategies.pieces import BARE, BROKEN, SPECIAL, built, table
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", None, 3], ids=ascii)
@@ -26,6 +26,14 @@ def test_unknown_ids_are_rejected(implementation, id: int):
 def test_tables_that_contradict_themselves_are_rejected(implementation, what: str):
     """What no model can be made of raises, at the latest when it is used."""
     judge.rejects(lambda: implementation(BROKEN[what]).encode("aa?"))
+
+
+@pytest.mark.parametrize("merge", [("a", "z"), ("z", "a"), ("b", "a")], ids="".join)
+def test_merges_of_no_pieces_are_rejected(implementation, merge: tuple[str, str]):
+    """A merge whose part or result is no piece raises."""
+    own = table("a", "b", ab=-1.0, za=-1.0, az=-1.0)
+    judge.exact(built(implementation, own, merges=[("a", "b")], **BARE).encode("ab"), own.ids("ab"), "ids")
+    judge.rejects(lambda: built(implementation, own, merges=[("a", "b"), merge]).encode("ab"))
 
 
 @pytest.mark.parametrize("fallback", [True, False])
