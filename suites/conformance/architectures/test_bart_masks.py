@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.bart_inputs import A_FEW, PADDING, in_positions, inputs
-from fixtures.strategies.token_ids import different_ids, row_lengths, visibility
+from fixtures.strategies.bart_inputs import A_FEW, PADDING, in_positions, inputs, large_inputs
+from fixtures.strategies.token_ids import different_ids, every_other, row_lengths, visibility
 
 MASKS = {"encoder": "attention_mask", "decoder": "decoder_attention_mask"}
 
@@ -140,6 +140,23 @@ def test_the_id_of_padding_hides_nothing_by_itself(implementation, stack, drawn,
     padded = text.where(data.draw(visibility(*text.shape)).bool(), PADDING)
     pair = (padded, target) if stack == "encoder" else (source, padded)
     judge.agree(implementation, model.weights, *pair, **model.scalars)
+
+
+def test_no_call_leaves_anything_to_the_next(implementation):
+    """Forty texts one by one, others under a mask in between, give what they give together: no call remembers another."""
+    model, *_ = large_inputs("batch")
+    ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
+    mask = every_other(ids[:1])
+
+    def experiment(f):
+        alone = []
+        for row in ids.split(1):
+            masks = {"attention_mask": mask, "decoder_attention_mask": mask}
+            f(model.weights, row.flip(-1), row, **masks, **model.scalars)
+            alone.append(f(model.weights, row, row.flip(-1), **model.scalars))
+        return torch.cat(alone), f(model.weights, ids, ids.flip(-1), **model.scalars)
+
+    judge.holds(implementation, experiment)
 
 
 @A_FEW

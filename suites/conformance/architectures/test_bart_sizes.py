@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bart_inputs import A_FEW, Bart, in_pieces, inputs, large_inputs
-from fixtures.strategies.token_ids import many_texts
+from fixtures.strategies.token_ids import every_other, many_texts
 from fixtures.strategies.weights import LARGE
 
 
@@ -38,6 +38,30 @@ def test_large_models_and_texts_agree(implementation, what):
     """What is right for few words, texts, layers and heads is right for many."""
     model, source, target = large_inputs(what)
     judge.agree(implementation, model.weights, source, target, **model.scalars)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
+    """A mask means the same for few words, texts, layers and heads as for many."""
+    model, source, target = large_inputs(what)
+    masks = {"attention_mask": every_other(source), "decoder_attention_mask": every_other(target)}
+    read = masks | {
+        "part": lambda x: x[masks["decoder_attention_mask"].bool()]
+    }  # what padding itself holds means nothing
+    judge.agree(implementation, model.weights, source, target, **read, **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs(), size=st.sampled_from([1e3, 1e6]))
+def test_loud_activations_agree(implementation, drawn, size):
+    """Activations of thousands and of a million are what they are, in every layer, and so are logits.
+
+    Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
+    """
+    model, source, target = drawn
+    parts = (".v_proj.", ".fc1.", f"decoder.layers.{model.decoder_layers - 1}.final_layer_norm.")
+    loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
+    judge.agree(implementation, loud, source, target, **model.scalars)
 
 
 def test_decoding_goes_on_after_a_long_past(implementation):

@@ -90,6 +90,19 @@ def test_epsilon_is_felt_by_small_activations(implementation, drawn):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
+@A_FEW
+@given(drawn=inputs(), size=st.sampled_from([1e3, 1e6]))
+def test_loud_activations_agree(implementation, drawn, size):
+    """Activations of thousands and of a million are what they are, in every layer.
+
+    Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
+    """
+    model, ids = drawn
+    parts = (".value.", ".intermediate.")
+    loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
+    judge.agree(implementation, loud, ids, **model.scalars)
+
+
 @judge.every_dtype
 @given(drawn=ample_inputs())
 def test_gradients_of_every_parameter_agree(implementation, drawn):

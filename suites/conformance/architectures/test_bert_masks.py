@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.bert_inputs import ample_inputs, inputs
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import row_lengths, visibility
+from fixtures.strategies.token_ids import every_other, row_lengths, visibility
+from fixtures.strategies.weights import LARGE, Bert, large
 
 
 @A_FEW
@@ -17,7 +19,7 @@ from fixtures.strategies.token_ids import row_lengths, visibility
 def test_padded_texts_teach_what_they_teach_alone(implementation, drawn, data):
     """The gradient of a padded batch is that of its texts one by one."""
     model, ids = drawn
-    tokens = data.draw(row_lengths(*ids.shape))
+    tokens = data.draw(row_lengths(*ids.shape, full=True))
     mask = (torch.arange(ids.shape[1]) < torch.tensor(tokens)[:, None]).long()
     weights = {name: w.clone().requires_grad_() for name, w in model.weights.items() if "key.bias" not in name}
     weights |= {name: w for name, w in model.weights.items() if "key.bias" in name}  # softmax is blind to it
@@ -110,6 +112,31 @@ def test_weights_of_hidden_tokens_are_zero(implementation, drawn, data):
         masked = f(model.weights, ids, attention_mask=mask, returns="attentions", **model.scalars)
         alone = f(model.weights, ids[:, kept], position_ids=kept[None], returns="attentions", **model.scalars)
         return masked[..., kept, :][..., kept], alone
+
+    judge.holds(implementation, experiment)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
+    """A mask means the same for few tokens, texts, layers and heads as for many."""
+    model, ids = large(Bert, what)
+    mask = every_other(ids)
+    read = {"attention_mask": mask, "part": lambda x: x[:, mask.bool()]}  # what padding itself holds means nothing
+    judge.agree(implementation, model.weights, ids, **read, **model.scalars)
+
+
+def test_no_call_leaves_anything_to_the_next(implementation):
+    """Forty texts one by one, others under a mask in between, give what they give together: no call remembers another."""
+    model = Bert(seed=2, layers=2, heads=2, d_head=4, inner=7, vocabulary=97, positions=5, epsilon=1e-5)
+    ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
+    mask = every_other(ids[:1])
+
+    def experiment(f):
+        alone = []
+        for row in ids.split(1):
+            f(model.weights, row.flip(-1), attention_mask=mask, **model.scalars)
+            alone.append(f(model.weights, row, **model.scalars))
+        return torch.cat(alone, dim=1), f(model.weights, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import inputs, left_padded
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import row_lengths, visibility
+from fixtures.strategies.token_ids import every_other, row_lengths, visibility
+from fixtures.strategies.weights import LARGE, Gpt2, large
 
 
 @given(drawn=inputs(), data=st.data())
@@ -84,6 +86,31 @@ def test_hidden_tokens_stay_hidden_however_loud(implementation, drawn, data):
     def experiment(f):
         masked = f(loud, ids, attention_mask=mask, **model.scalars)
         return masked[:, kept], f(loud, ids[:, kept], position_ids=kept[None], **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
+    """A mask means the same for few tokens, texts, layers and heads as for many."""
+    model, ids = large(Gpt2, what)
+    mask = every_other(ids)
+    read = {"attention_mask": mask, "part": lambda x: x[mask.bool()]}  # what padding itself holds means nothing
+    judge.agree(implementation, model.weights, ids, **read, **model.scalars)
+
+
+def test_no_call_leaves_anything_to_the_next(implementation):
+    """Forty texts one by one, others under a mask in between, give what they give together: no call remembers another."""
+    model = Gpt2(seed=2, layers=2, heads=2, d_head=4, inner=7, vocabulary=97, positions=5, epsilon=1e-5)
+    ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
+    mask = every_other(ids[:1])
+
+    def experiment(f):
+        alone = []
+        for row in ids.split(1):
+            f(model.weights, row.flip(-1), attention_mask=mask, **model.scalars)
+            alone.append(f(model.weights, row, **model.scalars))
+        return torch.cat(alone), f(model.weights, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
 

@@ -136,6 +136,19 @@ def test_large_models_and_texts_agree(implementation, what):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
+@A_FEW
+@given(drawn=inputs(), size=st.sampled_from([1e3, 1e6]))
+def test_loud_activations_agree(implementation, drawn, size):
+    """Activations of thousands and of a million are what they are, in every layer, and so are logits.
+
+    Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
+    """
+    model, ids = drawn
+    parts = (".v_proj.", ".gate_proj.", "model.norm.")
+    loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
+    judge.agree(implementation, loud, ids, **model.scalars)
+
+
 @given(drawn=inputs(small=True))
 def test_epsilon_is_felt_by_small_activations(implementation, drawn):
     """Pit: where activations are near its root, the epsilon of every norm must be the given one."""

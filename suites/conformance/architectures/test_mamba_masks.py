@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import left_padded
-from fixtures.strategies.mamba_inputs import A_FEW, Mamba, ample_inputs, inputs
-from fixtures.strategies.token_ids import row_lengths
+from fixtures.strategies.mamba_inputs import A_FEW, Mamba, ample_inputs, inputs, large
+from fixtures.strategies.token_ids import every_other, row_lengths
 
 
 def padded_and_alone(model, ids, tokens, mask, start):
@@ -25,6 +25,22 @@ def padded_and_alone(model, ids, tokens, mask, start):
         return tuple(padded[i : i + 1, row] for i, row in enumerate(rows)), tuple(alone)
 
     return experiment
+
+
+def test_no_call_leaves_anything_to_the_next(implementation):
+    """Forty texts one by one, others under a mask in between, give what they give together: no call remembers another."""
+    model, _ = large("text")
+    ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
+    mask = every_other(ids[:1])
+
+    def experiment(f):
+        alone = []
+        for row in ids.split(1):
+            f(model.weights, row.flip(-1), attention_mask=mask, **model.scalars)
+            alone.append(f(model.weights, row, **model.scalars))
+        return torch.cat(alone), f(model.weights, ids, **model.scalars)
+
+    judge.holds(implementation, experiment)
 
 
 @A_FEW

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.mamba_inputs import A_FEW, LARGE, in_chunks, inputs, large
+from fixtures.strategies.token_ids import every_other
 
 
 @A_FEW
@@ -22,6 +24,28 @@ def test_large_models_and_texts_agree(implementation, what):
     """What is right for few tokens, texts, words, layers, states and features is right for many."""
     model, ids = large(what)
     judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
+    """A mask means the same for few tokens, texts and layers as for many."""
+    model, ids = large(what)
+    mask = every_other(ids)
+    read = {"attention_mask": mask, "part": lambda x: x[mask.bool()]}  # what padding itself holds means nothing
+    judge.agree(implementation, model.weights, ids, **read, **model.scalars)
+
+
+@A_FEW
+@given(drawn=inputs(), size=st.sampled_from([1e3, 1e6]))
+def test_loud_activations_agree(implementation, drawn, size):
+    """Activations of thousands and of a million are what they are, in every layer, and so are logits.
+
+    Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
+    """
+    model, ids = drawn
+    parts = (".in_proj.", ".norm_f.")
+    loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
+    judge.agree(implementation, loud, ids, **model.scalars)
 
 
 def test_decoding_goes_on_after_a_long_past(implementation):

@@ -36,6 +36,18 @@ def test_epsilon_is_felt_by_small_activations(implementation, pair):
 
 
 @A_FEW
+@given(pair=pairs(), size=st.sampled_from([1e3, 1e6]))
+def test_loud_activations_agree(implementation, pair, size):
+    """Activations of thousands and of a million are what they are, in every layer, and so are logits.
+
+    Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
+    """
+    model, parts = pair.model, (".v.", ".wi", "decoder.final_layer_norm.")
+    loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
+    judge.agree(implementation, loud, pair.text, pair.written, **model.scalars)
+
+
+@A_FEW
 @given(data=st.data())
 def test_one_model_reads_many_texts(implementation, data):
     """A model that is built, or compiled, once serves batches of any number and length, padded and not."""

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.t5_inputs import A_FEW, pairs
-from fixtures.strategies.token_ids import row_lengths, visibility
+from fixtures.strategies.t5_inputs import A_FEW, WHAT, large_pair, pairs
+from fixtures.strategies.token_ids import every_other, row_lengths, visibility
 
 sides = pytest.mark.parametrize("side", ["left", "right"])
 
@@ -106,6 +106,33 @@ def test_hidden_tokens_stay_hidden_however_loud(implementation, pair, data):
     def experiment(f):
         options = {"attention_mask": mask, **model.scalars}
         return f(loud, changed, pair.written, **options), f(loud, pair.text, pair.written, **options)
+
+    judge.holds(implementation, experiment)
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
+    """A mask means the same for few tokens, texts, layers and heads as for many."""
+    pair = large_pair(what)
+    mask, written = every_other(pair.text), every_other(pair.written)
+    read = {"attention_mask": mask, "decoder_attention_mask": written}
+    read["part"] = lambda x: x[written.bool()]  # what padding itself holds means nothing
+    judge.agree(implementation, *pair.given, **read, **pair.model.scalars)
+
+
+def test_no_call_leaves_anything_to_the_next(implementation):
+    """Forty texts one by one, others under a mask in between, give what they give together: no call remembers another."""
+    model = large_pair("batch").model
+    ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
+    mask = every_other(ids[:1])
+
+    def experiment(f):
+        alone = []
+        for row in ids.split(1):
+            masks = {"attention_mask": mask, "decoder_attention_mask": mask}
+            f(model.weights, row.flip(-1), row, **masks, **model.scalars)
+            alone.append(f(model.weights, row, row.flip(-1), **model.scalars))
+        return torch.cat(alone), f(model.weights, ids, ids.flip(-1), **model.scalars)
 
     judge.holds(implementation, experiment)
 
