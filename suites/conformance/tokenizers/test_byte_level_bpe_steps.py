@@ -131,6 +131,18 @@ def test_normalized_tokens_by_example(implementation, text: str, parts: list[Any
     judge.exact(tokenizer.encode(text), ids, "ids")
 
 
+def test_places_of_normalized_tokens(implementation):
+    """A token that is found after normalization has the place of all that it was made from, in the text as given."""
+    options: dict[str, Any] = {
+        "steps": ("nfkc", "lowercase"),
+        "special": {"<B>": 256, "<C>": 257},
+        "normalized": ["<B>"],
+    }
+    found = made(implementation, Tables(), **options).encoding("a<\uff22>c<C>b<b>")
+    places = [(0, 1), (1, 4), (4, 5), (5, 8), (8, 9), (9, 12)]
+    judge.exact([tuple(place) for place in found.offsets], places, "offsets")
+
+
 @given(problem=problems())
 def test_a_text_gets_a_space_in_front(implementation, problem: Problem):
     """With `add_prefix_space` a text that begins without a space is encoded as if it had one: RoBERTa's option."""
