@@ -49,7 +49,7 @@ def cuts(first: dict[str, Any], **options: Any) -> dict[str, Any]:
     [
         ({"normalizer": {"type": "Precompiled"}}, "expected a normalizer of NFC, .*, or none, got Precompiled"),
         ({"pre_tokenizer": None}, "expected pre_tokenizer with one ByteLevel, got None"),
-        ({"pre_tokenizer": {"type": "Sequence"}}, "expected pre_tokenizer with one ByteLevel, got None"),
+        ({"pre_tokenizer": {"type": "Sequence"}}, "pretokenizers in a Sequence, a list of objects, got None"),
         ({"pre_tokenizer": cuts({"type": "BertPreTokenizer"})}, "Split, Digits or Punctuation beside .* got Bert"),
         ({"pre_tokenizer": cuts({"type": "Digits"}, add_prefix_space=True)}, "add_prefix_space to be False"),
         ({"model": {"type": "WordPiece"}}, "model.type to be 'BPE'"),
