@@ -109,8 +109,11 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     """A mask means the same for few tokens, texts, layers and heads as for many."""
     model, ids = large(what)
     mask = every_other(ids)
-    read = {"attention_mask": mask, "part": lambda x: x[mask.bool()]}  # what padding itself holds means nothing
-    judge.agree(implementation, model.weights, ids, **read, **model.scalars)
+
+    def read(x):  # what padding itself holds means nothing
+        return x[mask.bool()]
+
+    judge.agree(implementation, model.weights, ids, attention_mask=mask, part=read, **model.scalars)
 
 
 def test_no_call_leaves_anything_to_the_next(implementation):

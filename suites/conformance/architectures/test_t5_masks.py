@@ -115,9 +115,12 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     """A mask means the same for few tokens, texts, layers and heads as for many."""
     pair = large_pair(what)
     mask, written = every_other(pair.text), every_other(pair.written)
-    read = {"attention_mask": mask, "decoder_attention_mask": written}
-    read["part"] = lambda x: x[written.bool()]  # what padding itself holds means nothing
-    judge.agree(implementation, *pair.given, **read, **pair.model.scalars)
+
+    def read(x):  # what padding itself holds means nothing
+        return x[written.bool()]
+
+    masks = {"attention_mask": mask, "decoder_attention_mask": written}
+    judge.agree(implementation, *pair.given, part=read, **masks, **pair.model.scalars)
 
 
 def test_no_call_leaves_anything_to_the_next(implementation):
