@@ -25,7 +25,7 @@ DATA = pytest.StashKey[list["Brought"]]()
 EARLIER = pytest.StashKey[resuming.Earlier | None]()
 """Where a run keeps the results that it takes over."""
 
-DOCS_GPT2 = "gpt2-python-docs"
+DOCS_GPT2, SHOP_GPT2 = "gpt2-python-docs", "gpt2-shop"
 
 TASKS = {
     "shop_sentiment": "classification",
@@ -230,7 +230,8 @@ def of_brought(brought: Brought) -> tuple[Entry, ...]:
     elif brought.kind in ("retrieval", "similarity"):
         entries = _retrieval(task)
     else:
-        entries = (Entry(task, DOCS_GPT2, partial(shipped, DOCS_GPT2), libraries=NETWORK),)
+        zoo = SHOP_GPT2 if brought.kind == "questions" else DOCS_GPT2
+        entries = (Entry(task, zoo, partial(shipped, zoo), libraries=NETWORK),)
     return tuple(replace(entry, beats=None) for entry in entries)
 
 
@@ -242,22 +243,29 @@ def _modelling(corpus: str, zoo: str) -> tuple[Entry, ...]:
     )
 
 
+SHOP_TASKS = tuple(task for task in TASKS if task.startswith("shop_") and TASKS[task] != "retrieval")
+"""What a model that was taught the shop can be asked."""
+
+TAUGHT_BEATS = {"shop_sentiment": "naive-bayes", "shop_bits_per_byte": "kneser-ney-4"}
+"""Task -> whom a model that was taught it must beat."""
+
 BUILT_IN = (
     *_classification("shop_sentiment"),
     Entry("shop_sentiment", "rules", partial(rules, "SENTIMENT", "positive"), beats="random"),
     *_classification("clinic_triage"),
     Entry("clinic_triage", "rules", partial(rules, "TRIAGE", "self-care"), beats="majority"),
     *_classification("python_docs_module"),
+    *(Entry(task, SHOP_GPT2, partial(shipped, SHOP_GPT2), TAUGHT_BEATS.get(task), NETWORK) for task in SHOP_TASKS),
     Entry("shop_tags", "most-frequent-tag", partial(tagger, "MostFrequentTag")),
     Entry("shop_tags", "hidden-markov", partial(tagger, "HiddenMarkov"), beats="most-frequent-tag"),
     Entry("shop_questions", "patterns", patterns),
     Entry("shop_questions_retrieved", "patterns", patterns),
     Entry("shop_questions_closed_book", "patterns", patterns),
-    Entry("shop_agreement", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", DOCS_GPT2)),
-    Entry("shop_facts", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", DOCS_GPT2)),
+    Entry("shop_agreement", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", SHOP_GPT2)),
+    Entry("shop_facts", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", SHOP_GPT2)),
     *_retrieval("shop_search", minilm_beats="bm25"),
     *_retrieval("python_docs_search", bm25_beats="random", minilm_beats="tfidf"),
-    *_modelling("shop", DOCS_GPT2),
+    *_modelling("shop", SHOP_GPT2),
     *_modelling("clinic", DOCS_GPT2),
     *_modelling("python_docs", DOCS_GPT2),
     Entry("python_docs_bits_per_byte", DOCS_GPT2, partial(shipped, DOCS_GPT2), beats="unigram", libraries=NETWORK),
