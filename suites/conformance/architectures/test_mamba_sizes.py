@@ -38,10 +38,9 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     judge.agree(implementation, model.weights, ids, attention_mask=mask, part=read, **model.scalars)
 
 
-@A_FEW
-@given(drawn=inputs(), size=st.sampled_from([1e3, 1e6]))
+@given(drawn=inputs(), size=st.sampled_from([1e5, 1e6]))
 def test_loud_activations_agree(implementation, drawn, size):
-    """Activations of thousands and of a million are what they are, in every layer, and so are logits.
+    """Activations of a hundred thousand and of a million are what they are, in every layer, and so are logits.
 
     Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
     """
