@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bart_inputs import A_FEW, PADDING, in_positions, inputs, large_inputs
-from fixtures.strategies.token_ids import different_ids, every_other, row_lengths, visibility
+from fixtures.strategies.token_ids import different_ids, every_other, row_lengths, shown, visibility
 
 MASKS = {"encoder": "attention_mask", "decoder": "decoder_attention_mask"}
 
@@ -91,8 +91,7 @@ def test_loud_scores_agree(implementation, attention, drawn, size, data):
     loud = {name: w * size if f"{attention}.q_proj." in name else w for name, w in model.weights.items()}
     masks = {"attention_mask": data.draw(visibility(*source.shape))}
     masks["decoder_attention_mask"] = written = data.draw(visibility(*target.shape))
-    read = masks | {"part": lambda x: x[written.bool()]}  # what padding itself holds means nothing
-    judge.agree(implementation, loud, source, target, **read, **model.scalars)
+    judge.agree_in(shown(written), implementation, loud, source, target, **masks, **model.scalars)
 
 
 @pytest.mark.parametrize("stack", MASKS)

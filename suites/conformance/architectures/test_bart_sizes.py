@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bart_inputs import A_FEW, Bart, in_pieces, inputs, large_inputs
-from fixtures.strategies.token_ids import every_other, many_texts
+from fixtures.strategies.token_ids import every_other, many_texts, shown
 from fixtures.strategies.weights import LARGE
 
 
@@ -46,10 +46,9 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     model, source, target = large_inputs(what)
     masks = {"attention_mask": every_other(source), "decoder_attention_mask": every_other(target)}
 
-    def read(x):  # what padding itself holds means nothing
-        return x[masks["decoder_attention_mask"].bool()]
-
-    judge.agree(implementation, model.weights, source, target, part=read, **masks, **model.scalars)
+    judge.agree_in(
+        shown(masks["decoder_attention_mask"]), implementation, model.weights, source, target, **masks, **model.scalars
+    )
 
 
 @A_FEW

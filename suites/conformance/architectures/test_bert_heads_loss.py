@@ -45,8 +45,8 @@ def test_loud_scores_agree(implementation, task, kind, size, data):
     head = "cls.predictions.transform.LayerNorm" if task == "masked" else head_of(task)
     loud = {name: w * size if name.startswith(head) else w for name, w in model.weights.items()}
     judge.agree(implementation, loud, ids, **model.scalars)
-    beside = {"part": lambda cost: 1 + cost}  # that of what is certain is e^-1000, or 0
-    judge.agree(implementation, loud, ids, labels=said, **beside, **model.scalars)
+    # That of what is certain is e^-1000, or 0.
+    judge.agree_in(lambda cost: 1 + cost, implementation, loud, ids, labels=said, **model.scalars)
 
 
 @A_FEW

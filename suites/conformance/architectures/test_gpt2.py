@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import ample_inputs, inputs
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import different_ids, many_texts, token_ids
+from fixtures.strategies.token_ids import different_ids, many_texts, shown, token_ids
 from fixtures.strategies.weights import LARGE, Gpt2, large
 
 
@@ -91,8 +91,7 @@ def test_one_model_reads_many_texts(implementation, data):
     """A model that is built, or compiled, once serves batches of any number and length, padded and not."""
     model = Gpt2(seed=1, layers=1, heads=2, d_head=4, inner=7, vocabulary=11, positions=17, epsilon=1e-5)
     ids, mask = data.draw(many_texts(model.vocabulary))
-    read = {"attention_mask": mask, "part": lambda x: x[mask.bool()]}  # what padding itself holds means nothing
-    judge.agree(implementation, model.weights, ids, **read, **model.scalars)
+    judge.agree_in(shown(mask), implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
 @A_FEW

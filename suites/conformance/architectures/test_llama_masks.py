@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.llama_inputs import inputs, large, left_padded
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import HALF, every_other, row_lengths, visibility
+from fixtures.strategies.token_ids import HALF, every_other, row_lengths, shown, visibility
 from fixtures.strategies.weights import LARGE
 
 
@@ -85,8 +85,7 @@ def test_loud_scores_agree(implementation, drawn, size, data):
     loud = {name: w * size if ".q_proj." in name else w for name, w in model.weights.items()}
     mask = data.draw(visibility(1, ids.shape[1])).flip(-1)
     mask[:, 0] = 1  # so that every query sees a token
-    read = {"attention_mask": mask, "part": lambda x: x[mask.bool()]}  # what padding itself holds means nothing
-    judge.agree(implementation, loud, ids, **read, **model.scalars)
+    judge.agree_in(shown(mask), implementation, loud, ids, attention_mask=mask, **model.scalars)
 
 
 @given(drawn=inputs(at_least=2, batch=1, layers=1, biased=False), data=st.data())
@@ -110,10 +109,7 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     model, ids = large(what)
     mask = every_other(ids)
 
-    def read(x):  # what padding itself holds means nothing
-        return x[mask.bool()]
-
-    judge.agree(implementation, model.weights, ids, attention_mask=mask, part=read, **model.scalars)
+    judge.agree_in(shown(mask), implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
 def test_no_call_leaves_anything_to_the_next(implementation):

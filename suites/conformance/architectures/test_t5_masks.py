@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.t5_inputs import A_FEW, WHAT, large_pair, pairs
-from fixtures.strategies.token_ids import every_other, row_lengths, visibility
+from fixtures.strategies.token_ids import every_other, row_lengths, shown, visibility
 
 sides = pytest.mark.parametrize("side", ["left", "right"])
 
@@ -88,9 +88,8 @@ def test_loud_scores_agree(implementation, attention, pair, size, data):
     loud = {name: w * size if attention in name and "Attention.q." in name else w for name, w in model.weights.items()}
     mask = data.draw(visibility(*pair.text.shape))
     written = data.draw(visibility(*pair.written.shape))
-    read = {"attention_mask": mask, "decoder_attention_mask": written}
-    read["part"] = lambda x: x[written.bool()]  # what padding itself holds means nothing
-    judge.agree(implementation, loud, pair.text, pair.written, **read, **model.scalars)
+    masks = {"attention_mask": mask, "decoder_attention_mask": written}
+    judge.agree_in(shown(written), implementation, loud, pair.text, pair.written, **masks, **model.scalars)
 
 
 @A_FEW
@@ -120,7 +119,7 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
         return x[written.bool()]
 
     masks = {"attention_mask": mask, "decoder_attention_mask": written}
-    judge.agree(implementation, *pair.given, part=read, **masks, **pair.model.scalars)
+    judge.agree_in(read, implementation, *pair.given, **masks, **pair.model.scalars)
 
 
 def test_no_call_leaves_anything_to_the_next(implementation):
