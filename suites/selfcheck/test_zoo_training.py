@@ -69,8 +69,8 @@ def test_answers_are_tokens_of_their_own():
     for index in range(60):
         parts = shop_texts.text(draws("selfcheck", index))
         ids, answers = shop_texts.encoded(parts)
-        assert ids[1:-1] == bpe.encode("".join(part for part, _ in parts)).ids
-        said = bpe.decode([token for token, answer in zip(ids, answers, strict=True) if answer and token])
+        assert ids == bpe.encode("".join(part for part, _ in parts)).ids
+        said = bpe.decode([token for token, answer in zip(ids, answers, strict=True) if answer])
         assert said == "".join(part for part, answer in parts if answer)
 
 
@@ -86,13 +86,19 @@ def test_both_products_are_asked_about():
     assert len(names) >= 2
 
 
-def test_rows_are_of_one_length_and_grow_harder():
-    def questions(hardest: float) -> int:
-        ids, answers = shop_texts.row(draws("selfcheck"), 193, hardest)
-        assert len(ids) == len(answers) == 193
-        return ids.count(0)
+def test_rows_are_texts_one_after_another():
+    texts = iter([([5, 6], [False, True]), ([7], [False]), ([8, 9], [True, True])])
+    assert shop_texts.row(texts, 7, first=1, end=2) == (
+        [1, 5, 6, 2, 7, 2, 8],
+        [False, False, True, True, False, False, True],
+    )
 
-    assert questions(0.0) > questions(1.0)
+
+def test_descriptions_grow():
+    def length(ease: float) -> int:
+        return sum(len(shop_texts.described(draws("selfcheck", index), ease)[0]) for index in range(20))
+
+    assert length(1.0) < length(0.5) < length(0.0)
 
 
 def test_no_training_text_names_a_product_of_the_test():
