@@ -35,6 +35,7 @@ $T$ -> `table`, $n$ -> its rows, $m$ -> `rows`, $\bar T$ -> the mean of its rows
   thirty-thousandth of the old rows' spread, so that no two are alike. The laws allow for a thousandth.
 - Rows are cut off at the end: ids of the words that stay do not change.
 - In bfloat16 a sum over a vocabulary, added up one by one, stands still; the mean is taken in float32 at least.
+- The resized table is a new parameter, which learns from then on. Nothing flows back into the old one, and no law asks.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from fixtures.subject import Subject as Implementation
 SPREAD = 1e-3
 """So near the mean, in units of the old rows' spread, a new row must be."""
 
-sizes = st.sampled_from([(1, 3), (2, 3), (5, 4), (9, 4), (17, 8), (33, 8)])
+sizes = st.sampled_from([(1, 3), (2, 3), (5, 4), (9, 4), (17, 8), (33, 8), (3, 130)])
 """Rows and width: fewer rows than features and more."""
 seeds = st.integers(0, 2**16)
 
@@ -48,13 +48,16 @@ def test_old_rows_stay_to_the_last_bit(implementation: Implementation, size, row
     judge.exact(found[: size[0]].tolist(), table[:rows].tolist(), "rows that were there before")
 
 
-@given(size=sizes, more=st.sampled_from([1, 7]), seed=seeds)
-def test_new_rows_are_near_the_mean(implementation: Implementation, size, more, seed) -> None:
+@given(size=sizes, more=st.sampled_from([1, 7, 130]), seed=seeds, padded=st.booleans())
+def test_new_rows_are_near_the_mean(implementation: Implementation, size, more, seed, padded) -> None:
     """Pit: rows drawn like untrained weights, or of zeros, are nowhere near; a little noise about the mean is allowed.
+
+    A row of zeros, as that of padding is, counts as any other.
 
     Source: https://nlp.stanford.edu/~johnhew/vocab-expansion.html; transformers' `mean_resizing`, its default
     """
     table = drawn(size, seed)
+    table[0] *= not padded
     found = implementation(table, size[0] + more)[size[0] :].double().cpu()
     mean = implementation.rounded(table).double().cpu().mean(0)
     rounding = torch.finfo(getattr(torch, implementation.dtype or "float64")).eps
@@ -83,10 +86,10 @@ def test_new_words_take_no_more_than_their_part(implementation: Implementation, 
 
 
 @judge.every_dtype
-@pytest.mark.parametrize("n", [700, 3000])
+@pytest.mark.parametrize("n", [700, 3000, 6000])
 def test_a_vocabulary_has_a_mean(implementation: Implementation, n: int) -> None:
-    """Pit: in bfloat16 a sum of numbers of about 1 stands still at 256; the mean of thousands is still their mean."""
-    table = 1 + drawn((n, 2), n) / 8
+    """Pit: in bfloat16 a sum of numbers of about 1 stands still at 256; the mean of thousands is still that of them all."""
+    table = 1 + drawn((n, 2), n) / 8 + torch.linspace(0, 2, n, dtype=torch.float64)[:, None]
     found = implementation(table, n + 1)[n:]
     mean = implementation.rounded(table).double().mean(0, keepdim=True)
     rounding = torch.finfo(found.dtype).eps
