@@ -43,7 +43,9 @@ a text may be cut anywhere, also into single tokens, if the state is handed over
 - A layer of kernel width 1 has no state at all, and a slice of the last `-0` positions is everything.
 - Layouts differ. This one, torch's and Mamba's kernels' is (batch, channels, length), as that of `layers.selective_scan`;
   Keras' and the stream's own is (batch, length, channels). Keras stores taps (k, 1, d), torch (d, 1, k).
-- Before bias and SiLU the sum is kept in float32 at least. torch rounds it to the working dtype before SiLU.
+- Before bias and SiLU the sum is kept in float32 at least. torch rounds it to the working dtype before SiLU, and Keras
+  before the bias too: the laws allow for that.
+- By Fourier transforms each result is as exact as the largest of its text is, no more: such ones do not pass.
 - A text of no position is refused, as torch, transformers and Keras do.
 """
 

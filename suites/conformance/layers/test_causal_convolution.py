@@ -85,17 +85,32 @@ def test_agrees_at_every_width(implementation: Implementation, k: int) -> None:
 
     Source: CUDA kernels of causal-conv1d have 2 to 4 taps; WaveNet has 2, Mamba 4, and Hyena's convolutions many.
     """
-    for t in (1, k, k + 3):
+    for t, silu in ((1, False), (k, True), (k + 3, False)):
         own = Convolution(batch=2, d=3, t=t, k=k, regime="normal", seed=k)
-        judge.agree(implementation, *own.inputs)
+        judge.agree(implementation, *own.inputs, silu=silu)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5, 8, 17])
 def test_agrees_from_a_state_on_at_every_width(implementation: Implementation, k: int) -> None:
     """Nor does the width matter where something came before."""
-    for t in (1, k, k + 3):
+    for t, silu in ((1, False), (k, True), (k + 3, False)):
         own = Convolution(batch=2, d=3, t=t, k=k, regime="normal", seed=k)
-        judge.agree(implementation, *own.inputs, state=own.state)
+        judge.agree(implementation, *own.inputs, silu=silu, state=own.state)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 8, 17])
+def test_gradients_agree_at_every_width(implementation: Implementation, k: int) -> None:
+    """Every tap learns, however many there are."""
+    own = Convolution(batch=2, d=3, t=k + 3, k=k, regime="normal", seed=k)
+    judge.agree_gradients(implementation, *own.inputs, silu=k % 2 == 0)
+
+
+@ACTIVATED
+@A_FEW
+@given(own=convolutions(lengths=(8, 9)))
+def test_gradients_need_no_bias(implementation: Implementation, silu: bool, own: Convolution) -> None:
+    """Taps and inputs learn where there is no bias, and so does what made the state."""
+    judge.agree_gradients(implementation, own.x, own.weight, silu=silu)
 
 
 @judge.every_dtype
@@ -190,19 +205,29 @@ LARGE: dict[str, dict[str, Any]] = {
 }
 
 
+@ACTIVATED
 @pytest.mark.parametrize("what", LARGE)
-def test_agrees_where_there_are_many(implementation: Implementation, what: str) -> None:
+def test_agrees_where_there_are_many(implementation: Implementation, what: str, silu: bool) -> None:
     """Values are the reference's beyond 2048 positions, 1024 channels and 64 texts."""
-    sizes: dict[str, Any] = {"batch": 2, "d": 3, "t": 5, "k": 4} | LARGE[what]
-    own = Convolution(**sizes, regime="normal", seed=0)
-    judge.agree(implementation, *own.inputs, silu=True)
+    judge.agree(implementation, *_large(what, 0).inputs, silu=silu)
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_agrees_from_a_state_on_where_there_are_many(implementation: Implementation, what: str) -> None:
+    """And so they are after what came before."""
+    own = _large(what, 0)
+    judge.agree(implementation, *own.inputs, state=own.state)
 
 
 @pytest.mark.parametrize("what", LARGE)
 def test_gradients_agree_where_there_are_many(implementation: Implementation, what: str) -> None:
     """Nor do gradients end there."""
+    judge.agree_gradients(implementation, *_large(what, 1).inputs, silu=True)
+
+
+def _large(what: str, seed: int) -> Convolution:
     sizes: dict[str, Any] = {"batch": 2, "d": 3, "t": 5, "k": 4} | LARGE[what]
-    judge.agree_gradients(implementation, *Convolution(**sizes, regime="normal", seed=1).inputs, silu=True)
+    return Convolution(**sizes, regime="normal", seed=seed)
 
 
 WRONG: dict[str, tuple[str, tuple[int, ...]]] = {
