@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
-from fixtures.strategies.texts import long_words, texts
+from fixtures.strategies.texts import UTF_8, long_words, texts
 from fixtures.strategies.vocabularies import (
     Learnt,
     Problem,
@@ -22,7 +23,7 @@ from fixtures.strategies.vocabularies import (
     problems,
     reference,
 )
-from reference.tokenizers.byte_level_bpe import BYTES
+from reference.tokenizers.byte_level_bpe import BYTES, LETTERS
 
 # Agreement
 
@@ -80,6 +81,21 @@ def test_decodes_a_token_of_every_byte(implementation):
     tables = Tables(tuple(merges))
     text = bytes(BYTES[letter] for letter in letters).decode(errors="replace")
     judge.exact(built(implementation, tables).decode([len(tables.vocabulary) - 1]), text, "text")
+
+
+@pytest.mark.parametrize("what", UTF_8)
+def test_decodes_bytes_as_utf8_says(implementation, what: str):
+    """Pit: a byte order mark and NUL are text like any other; what UTF-8 forbids, surrogates too, is U+FFFD."""
+    (content, text), tables = UTF_8[what], Tables()
+    ids = [tables.vocabulary[LETTERS[byte]] for byte in content]
+    judge.exact(built(implementation, tables).decode(ids), text, "text")
+
+
+def test_ids_may_come_once(implementation):
+    """Any iterable of ids decodes, an iterator too."""
+    tables = Tables((("a", "b"),))
+    ids = tables.ids("ab", "a", "b")
+    judge.exact(built(implementation, tables).decode(iter(ids)), "abab", "text")
 
 
 # What holds whatever the merges

@@ -26,7 +26,7 @@ from fixtures.strategies.pairs import (
     texts_for,
     tokens_of,
 )
-from fixtures.strategies.texts import long_words
+from fixtures.strategies.texts import UTF_8, long_words
 from reference.tokenizers.byte_pair_encoding import BytePairEncoding
 
 UNKNOWN: dict[str, Any] = {"unknown": "?"}
@@ -129,6 +129,26 @@ def test_decodes(implementation, options: dict, tokens: list[str], text: str):
     """Marks tell where spaces were; runs of bytes are read together; without marks nothing is between tokens."""
     encoder = Encoder(("a", "b", "ab", "##b", "b</w>", *BYTES, "<0x100>"), (), (), 6, options)
     judge.exact(encoder.built(implementation).decode(encoder.ids(*tokens)), text, "text")
+
+
+@pytest.mark.parametrize("what", UTF_8)
+def test_decodes_bytes_as_utf8_says(implementation, what: str):
+    """Pit: a byte order mark and NUL are text like any other; what UTF-8 forbids, surrogates too, is U+FFFD."""
+    content, text = UTF_8[what]
+    encoder = Encoder(BYTES, options={"byte_fallback": True})
+    judge.exact(encoder.built(implementation).decode(encoder.ids(*(BYTES[byte] for byte in content))), text, "text")
+
+
+def test_odd_characters_are_decoded(implementation):
+    """Pit: a byte order mark in front and NUL at the end are characters like any other."""
+    encoder = plain("\ufeffa\0")
+    judge.exact(encoder.built(implementation).decode(encoder.ids("\ufeff", "a", "\0")), "\ufeffa\0", "text")
+
+
+def test_ids_may_come_once(implementation):
+    """Any iterable of ids decodes, an iterator too."""
+    encoder = plain("ab", ("a", "b"))
+    judge.exact(encoder.built(implementation).decode(iter(encoder.ids("ab", "a", "b"))), "abab", "text")
 
 
 @given(ids=st.lists(st.integers(0, 261), max_size=9), case=st.sampled_from(["bytes", "continuing", "end_of_word"]))

@@ -145,6 +145,13 @@ def test_decodes(implementation, what: str):
     judge.exact(tokenizer.decode([ids[piece] for piece in pieces]), text, "text")
 
 
+def test_ids_may_come_once(implementation):
+    """Any iterable of ids decodes, an iterator too."""
+    own = table("a", "b", ab=-0.5)
+    tokenizer = built(implementation, own, **BARE)
+    judge.exact(tokenizer.decode(iter(own.ids("ab", "a", "b"))), "abab", "text")
+
+
 def test_an_unknown_piece_has_a_surface(implementation):
     """What an unknown piece decodes to is an option."""
     tokenizer = implementation(table("a").pieces, unknown_surface="?")

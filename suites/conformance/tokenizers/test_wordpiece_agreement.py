@@ -199,6 +199,19 @@ def test_decoding_joins_pieces(implementation, pieces: list[str], text: str):
     judge.exact(implementation(vocabulary.vocabulary).decode(vocabulary.ids(*pieces)), text, "text")
 
 
+def test_odd_characters_are_decoded(implementation):
+    """Pit: a byte order mark in front and NUL at the end are characters like any other."""
+    vocabulary = Pieces(("\ufeff", "##a", "##\0"))
+    ids = vocabulary.ids("\ufeff", "##a", "##\0")
+    judge.exact(implementation(vocabulary.vocabulary).decode(ids), "\ufeffa\0", "text")
+
+
+def test_ids_may_come_once(implementation):
+    """Any iterable of ids decodes, an iterator too."""
+    ids = LETTERS.ids("a", "##b", "c")
+    judge.exact(implementation(LETTERS.vocabulary).decode(iter(ids)), "ab c", "text")
+
+
 def test_decoding_cleans_up(implementation):
     """By default no space stands before `.`, `,`, `?` and `!`; it does before other marks."""
     vocabulary = Pieces((*"ab.,?!:'", "##b"))
