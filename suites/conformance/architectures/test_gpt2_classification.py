@@ -11,7 +11,7 @@ from fixtures import judge
 from fixtures.strategies.gpt2_classification_inputs import PADDING, ample_inputs, inputs, large, padded
 from fixtures.strategies.gpt2_inputs import left_padded
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import different_ids, visibility
+from fixtures.strategies.token_ids import different_ids, every_other, of_every_kind, visibility
 from fixtures.strategies.weights import LARGE
 
 
@@ -41,6 +41,22 @@ def test_epsilon_is_felt_by_small_activations(implementation, drawn):
     """Pit: where activations are near its root, the epsilon of every norm must be the given one."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, padding_id=PADDING, **model.scalars)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@A_FEW
+@given(drawn=inputs(at_least=8, low=0, layers=1))
+def test_loud_scores_agree(implementation, size, drawn):
+    """Attention's scores of hundreds, thousands and more than 1e4 mean what they mean, beside hidden tokens too.
+
+    Pit: scores are clamped "for safety", or a mask adds -1e4. What is loud outvotes that with and without the mask alike.
+    """
+    model, ids = drawn
+    thirds = torch.tensor([size, 1.0, 1.0], dtype=torch.float64).repeat_interleave(model.d)
+    loud = {name: w * thirds if ".c_attn." in name else w for name, w in model.weights.items()}
+    ids, mask = of_every_kind(ids, model.vocabulary), every_other(ids)
+    ids[:, -1] = mask[:, -1] = 1  # the last token is read, and shown
+    judge.agree(implementation, loud, ids, padding_id=PADDING, attention_mask=mask, **model.scalars)
 
 
 @A_FEW

@@ -55,6 +55,30 @@ def test_one_output_is_a_number(implementation, drawn, data):
     judge.agree(implementation, model.weights, ids, padding_id=PADDING, labels=said, **model.scalars)
 
 
+@pytest.mark.parametrize("kind", ["number", "several"])
+@FEWER
+@given(data=st.data())
+def test_a_number_of_minus_a_hundred_counts(implementation, kind, data):
+    """Pit: -100 leaves a class out; where labels are numbers it is a number like any other."""
+    model, ids = data.draw(inputs(kind=kind, at_least=2))
+    said = data.draw(labels(model, ids, kind))
+    said[0] = -100
+    judge.agree(implementation, model.weights, ids, padding_id=PADDING, labels=said, **model.scalars)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@FEWER
+@given(data=st.data())
+def test_loud_scores_cost_what_they_cost(implementation, kind, size, data):
+    """Pit: the logarithm of a probability that has become 0, or of one that is kept from 0 by a small number."""
+    model, ids = data.draw(inputs(kind=kind))
+    said = data.draw(labels(model, ids, kind))
+    loud = model.weights | {"score.weight": size * model.weights["score.weight"]}
+    # That of what is certain is e^-1000, or 0.
+    judge.agree_in(lambda cost: 1 + cost, implementation, loud, ids, padding_id=PADDING, labels=said, **model.scalars)
+
+
 @FEWER
 @given(drawn=inputs())
 def test_loss_of_nothing_is_nan(implementation, drawn):
@@ -95,13 +119,13 @@ def test_a_missing_parameter_is_refused(implementation, drawn, data):
     judge.rejects(implementation, left, ids, padding_id=PADDING, **model.scalars)
 
 
-@pytest.mark.parametrize("beyond", [0, 3])
+@pytest.mark.parametrize("name", ["n", "n + 3", "-1", "-2", "-99"])
 @FEWER
 @given(drawn=inputs())
-def test_classes_that_do_not_exist_are_refused(implementation, beyond, drawn):
+def test_classes_that_do_not_exist_are_refused(implementation, name, drawn):
     """A class that there is no score for raises; only -100 is left out."""
     model, ids = drawn
-    said = torch.full((len(ids),), model.classes + beyond)
+    said = torch.full((len(ids),), {"n": model.classes, "n + 3": model.classes + 3}.get(name) or int(name))
     judge.rejects(implementation, model.weights, ids, padding_id=PADDING, labels=said, **model.scalars)
 
 
@@ -111,6 +135,17 @@ def test_labels_of_another_number_are_refused(implementation, drawn, change):
     """Labels of one text too many, or too few, raise."""
     model, ids = drawn
     said = torch.ones(len(ids) + change, dtype=torch.long)
+    judge.rejects(implementation, model.weights, ids, padding_id=PADDING, labels=said, **model.scalars)
+
+
+@pytest.mark.parametrize("kind", ["classes", "number"])
+@FEWER
+@given(data=st.data())
+def test_labels_of_another_shape_are_refused(implementation, kind, data):
+    """Several labels a text are several classes at once, in numbers; of one class, or one number, there is one a text."""
+    model, ids = data.draw(inputs(kind=kind))
+    said = torch.ones(len(ids), 1 if kind == "number" else model.classes)
+    said = said if kind == "number" else said.long()
     judge.rejects(implementation, model.weights, ids, padding_id=PADDING, labels=said, **model.scalars)
 
 
@@ -127,3 +162,14 @@ def test_what_gpt2_refuses_is_refused(implementation, drawn, table):
         judge.rejects(implementation, model.weights, ids, position_ids=wrong, **options)
     else:
         judge.rejects(implementation, model.weights, ids, **(options | {"heads": model.d + 1}))
+
+
+@pytest.mark.parametrize("change", ["more texts", "longer", "shorter"])
+@FEWER
+@given(drawn=inputs(at_least=2, batch=2))
+def test_a_mask_of_another_length_is_refused(implementation, change, drawn):
+    """A mask for another number of texts, or of tokens, raises: nothing is filled up, cut or stretched."""
+    model, ids = drawn
+    texts, tokens = {"more texts": (1, 0), "longer": (0, 1), "shorter": (0, -1)}[change]
+    wrong = torch.ones(len(ids) + texts, ids.shape[1] + tokens, dtype=torch.long)
+    judge.rejects(implementation, model.weights, ids, padding_id=PADDING, attention_mask=wrong, **model.scalars)
