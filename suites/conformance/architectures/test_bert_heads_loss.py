@@ -19,7 +19,7 @@ from fixtures.strategies.bert_heads_inputs import (
     labels,
 )
 from fixtures.strategies.rotary import A_FEW
-from fixtures.strategies.token_ids import different_ids, visibility
+from fixtures.strategies.token_ids import different_ids, every_other, visibility
 
 
 @pytest.mark.parametrize("task, kind", KINDS)
@@ -58,6 +58,29 @@ def test_loss_counts_what_the_mask_hides(implementation, data):
     mask = data.draw(visibility(*ids.shape))
     said = data.draw(labels(model, ids))
     judge.agree(implementation, model.weights, ids, attention_mask=mask, labels=said, **model.scalars)
+
+
+@A_FEW
+@given(data=st.data())
+def test_padding_may_be_where_an_answer_is_not(implementation, data):
+    """Pit: the scores of what a mask hides take part in the softmax over starts and ends, though no answer is there."""
+    model, ids = data.draw(inputs("span", at_least=2))
+    mask = every_other(ids)
+    shown = torch.stack(
+        [data.draw(st.sampled_from(row.nonzero()[:, 0].tolist())) * torch.ones(2).long() for row in mask]
+    )
+    judge.agree(implementation, model.weights, ids, attention_mask=mask, labels=shown, **model.scalars)
+
+
+@pytest.mark.parametrize("kind", ["number", "several"])
+@A_FEW
+@given(data=st.data())
+def test_a_number_of_minus_a_hundred_counts(implementation, kind, data):
+    """Pit: -100 leaves a class out; where labels are numbers it is a number like any other."""
+    model, ids = data.draw(inputs("sequence", at_least=2, **SIZES.get(kind, {})))
+    said = data.draw(labels(model, ids, kind=kind))
+    said[0] = -100
+    judge.agree(implementation, model.weights, ids, labels=said, **model.scalars)
 
 
 @A_FEW
