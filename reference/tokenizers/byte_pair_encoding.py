@@ -54,7 +54,8 @@ that of the right one; in `subword-nmt` the pair that is last in the alphabet.
 - Unknown characters are one token each, unless `fuse_unknown`, and then one a run. Bytes between them end the run.
 - Byte fallback is all or nothing for a character: if one of its bytes is no token it is unknown.
 - Merges are replayed on bytes and unknown tokens too, if the list names them.
-- `ignore_merges` takes a word that is a token as it is, without marks, before anything else.
+- `ignore_merges` takes a word that is a token as it is, without marks, before anything else. Dropout, which is there
+  to cut such words too, overrules it (as in `tokenizers`).
 - Rank decides, not length. A token that no merge makes never appears, unless it is a single character.
 - At dropout 1 every word falls into characters. Merges that were left out get another chance at the next step, which
   SentencePiece denies them.
@@ -108,8 +109,9 @@ class BytePairEncoding(Added):
 
     vocabulary: token -> id, with both parts and the result of every merge; merges: lowest rank first; unknown: the token
     for what the vocabulary lacks; continuing, end_of_word: marks; cut: whether spaces end words, or one of `CUTS` of
-    pre_tokenization; seed: of dropout; steps: those of `normalization`, before a text is cut. special: text -> id, of
-    tokens that are found in a text before that; for their flags see `byte_level_bpe`.
+    pre_tokenization; seed: of dropout, which goes on from call to call, None for another each time; steps: those of
+    `normalization`, before a text is cut. special: text -> id, of tokens that are found in a text before that; for their
+    flags see `byte_level_bpe`.
     """
 
     vocabulary: Mapping[str, int]
@@ -192,7 +194,7 @@ class BytePairEncoding(Added):
         return "".join(tokens)
 
     def _encode_word(self, word: str) -> list[Part]:
-        if self.ignore_merges and word in self.vocabulary:
+        if self.ignore_merges and word in self.vocabulary and not self.dropout:
             return [(word, 0, len(word))]
         return self._merge(self._characters(word))
 

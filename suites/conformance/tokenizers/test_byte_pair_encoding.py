@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.coins import as_often
 from fixtures.strategies.pairs import BYTES, Encoder, columns, plain, tokens_of
 from fixtures.strategies.vocabularies import Merge
 
@@ -167,62 +162,3 @@ def test_marks(implementation, options: dict[str, str], merges: list[Merge], exp
     letters = {f"{mark}{c}{end}" for c in "ab" for mark in ("", before) for end in ("", behind)}
     encoder = Encoder(tuple(sorted(letters)), tuple(merges), (), 3, options)
     judge.exact(tokens_of(implementation, encoder, "abab b"), expected, "tokens")
-
-
-# Dropout
-
-
-@given(n=st.integers(1, 40))
-def test_with_all_merges_left_out_characters_stay(implementation, n: int):
-    """At probability 1 nothing merges, at 0 everything does."""
-    encoder = plain("ab", ("a", "b"), ("ab", "ab"))
-    judge.exact(tokens_of(implementation, encoder, "ab" * n, dropout=1.0), ["a", "b"] * n, "tokens")
-    certain = tokens_of(implementation, encoder, "ab" * n)
-    judge.exact(tokens_of(implementation, encoder, "ab" * n, dropout=0.0), certain, "tokens")
-
-
-def repetitions(tokens: list[str], word: str) -> list[list[str]]:
-    """The tokens of each of many repetitions of a word."""
-    found: list[list[str]] = [[]]
-    for token in tokens:
-        found[-1].append(token)
-        if "".join(found[-1]) == word:
-            found.append([])
-    return [tokens for tokens in found if tokens]
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens", "chance"),
-    [
-        ("ab", ["ab"], lambda p: 1 - p),
-        ("abab", ["ab", "ab"], lambda p: (1 - p * p) * (1 - p)),
-        ("abab", ["a", "b", "a", "b"], lambda p: p * p),
-        ("abab", ["ab", "a", "b"], lambda p: (1 - p) * p),
-        ("abc", ["a", "bc"], lambda p: p * (1 - p)),
-    ],
-    ids=["one merge", "both of two", "none of two", "the first of two", "the worse one"],
-)
-def test_dropout_is_that_of_the_paper(implementation, text: str, tokens: list[str], chance: Any):
-    """What was left out may be done at the next step. Frequencies within five standard errors. Source: Provilkov 2020."""
-    p, words, times = 0.4, 120, 5
-    encoder = plain("abc", ("a", "b"), ("b", "c"), dropout=p)
-    encode, names = encoder.built(implementation).encode, {id: token for token, id in encoder.vocabulary.items()}
-    texts = (encode(" ".join([text] * words)) for _ in range(times))
-    found = [word for ids in texts for word in repetitions([names[id] for id in ids], text)]
-    n, hits, expected = words * times, found.count(tokens), chance(p)
-    bound = 5 * (expected * (1 - expected) / n) ** 0.5
-    judge.exact(len(found), n, "words")
-    judge.exact(abs(hits / n - expected) < bound, True, f"whether {hits} of {n} are near {expected:.4f}")
-
-
-def test_one_in_two_is_one_in_two(implementation):
-    """Of 20,000 words in which one merge is possible half stay apart, and not eleven in twenty."""
-    words, encoder = 20_000, plain("ab", ("a", "b"), dropout=0.5)
-    ids = encoder.built(implementation).encode(" ".join(["ab"] * words))
-    as_often(list(ids).count(encoder.ids("ab")[0]), words, 0.5, "words that are merged")
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.1])
-def test_dropout_is_a_probability(implementation, p: float):
-    """Anything else raises."""
-    judge.rejects(lambda: plain("ab", dropout=p).built(implementation).encode("ab"))

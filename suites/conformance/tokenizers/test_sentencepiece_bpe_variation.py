@@ -9,6 +9,7 @@ import pytest
 from fixtures import judge
 from fixtures.coins import as_often
 from fixtures.strategies.pieces import BARE, Table, built, table
+from fixtures.strategies.seeds import BITS
 
 DRAWS = 1500
 
@@ -90,3 +91,16 @@ def test_a_seed_repeats_the_samples(implementation):
     first, again, other = (tokenizer.sample(text, alpha=0.5, times=50, seed=seed) for seed in (7, 7, 8))
     judge.exact(again, first, "samples")
     judge.exact(other == first, False, "the samples of another seed are the same")
+
+
+@pytest.mark.parametrize("bit", BITS)
+def test_every_bit_of_a_seed_counts(implementation, bit: int):
+    """Pit: seeds that differ in one bit have no sample in common, also where that is beyond 32 bits.
+
+    Two samples of 60 pairs are the same by chance once in a million million million.
+    """
+    tokenizer, text = built(implementation, DROPPED["two pairs"][0], **BARE), "ab" * 60
+    first, other = (
+        {tuple(ids) for ids in tokenizer.sample(text, alpha=0.5, times=20, seed=seed)} for seed in (7, 7 ^ 1 << bit)
+    )
+    judge.exact(first & other, set(), "samples that two seeds have in common")

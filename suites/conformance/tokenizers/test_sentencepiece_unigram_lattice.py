@@ -16,6 +16,7 @@ from fixtures.coins import as_often
 from fixtures.cuts import all_cuts, clear, off
 from fixtures.strategies import pieces
 from fixtures.strategies.pieces import ANY, BARE, EIGHTHS, KINDS, Table, spelled, table, tables
+from fixtures.strategies.seeds import BITS
 from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
 
 DRAWS = 2000
@@ -176,6 +177,19 @@ def test_a_seed_repeats_the_samples(implementation):
     first, again, other = (tokenizer.sample(text, alpha=0.2, times=50, seed=seed) for seed in (7, 7, 8))
     judge.exact(again, first, "samples")
     judge.exact(other == first, False, "the samples of another seed are the same")
+
+
+@pytest.mark.parametrize("bit", BITS)
+def test_every_bit_of_a_seed_counts(implementation, bit: int):
+    """Pit: seeds that differ in one bit have no sample in common, also where that is beyond 32 bits.
+
+    Of the 2.5 million million cuts of 60 letters all are equally probable.
+    """
+    tokenizer, text = built(implementation, table(a=-1.0, aa=-2.0)), "a" * 60
+    first, other = (
+        {tuple(ids) for ids in tokenizer.sample(text, alpha=0.01, times=20, seed=seed)} for seed in (7, 7 ^ 1 << bit)
+    )
+    judge.exact(first & other, set(), "samples that two seeds have in common")
 
 
 @given(own=tables(ANY), seed=st.integers(0, 99), data=st.data())
