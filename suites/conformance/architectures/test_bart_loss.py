@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,19 @@ def test_without_a_target_the_source_is_restored(implementation, drawn):
         return f(model.weights, source, **model.scalars), f(model.weights, source, read, **model.scalars)
 
     judge.holds(implementation, experiment)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@A_FEW
+@given(drawn=inputs(decoder_layers=1), data=st.data())
+def test_loud_logits_cost_what_they_cost(implementation, size, drawn, data):
+    """Pit: the logarithm of a probability that has become 0, or of one that is kept from 0 by a small number."""
+    model, source, target = drawn
+    norm = "model.decoder.layers.0.final_layer_norm.weight"
+    loud = model.weights | {norm: size * model.weights[norm]}
+    # That of what is certain is e^-1000, or 0.
+    said = data.draw(labels(target))
+    judge.agree_in(lambda cost: 1 + cost, implementation, loud, source, target, labels=said, **model.scalars)
 
 
 @A_FEW

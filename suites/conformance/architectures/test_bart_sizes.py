@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bart_inputs import A_FEW, Bart, in_pieces, inputs, large_inputs
+from fixtures.strategies.gpt2_inputs import LONG
 from fixtures.strategies.token_ids import every_other, many_texts, shown
 from fixtures.strategies.weights import LARGE
 
@@ -64,11 +65,12 @@ def test_loud_activations_agree(implementation, drawn, size):
     judge.agree(implementation, loud, source, target, **model.scalars)
 
 
-def test_decoding_goes_on_after_a_long_past(implementation):
-    """A past of a thousand words is remembered from the first to the last."""
+@pytest.mark.parametrize("long", LONG)
+def test_decoding_goes_on_after_a_long_past(implementation, long):
+    """A past of a thousand words is remembered from the first to the last, and a thousand go on from a short one."""
     model, source, target = large_inputs("text")
     source = source[:, :9]
-    sizes = [target.shape[1] - 5, 1, 3, 1]
+    sizes = LONG[long](target.shape[1])
 
     def experiment(f):
         whole = f(model.weights, source, target, **model.scalars)

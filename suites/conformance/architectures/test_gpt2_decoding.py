@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.gpt2_inputs import chunks, inputs, left_padded
+from fixtures.strategies.gpt2_inputs import LONG, chunks, inputs, left_padded
 from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import HALF, row_lengths
 from fixtures.strategies.weights import Gpt2, large
@@ -54,10 +55,11 @@ def test_new_positions_have_hidden_states(implementation, drawn, data):
     judge.holds(implementation, experiment)
 
 
-def test_decoding_goes_on_after_a_long_past(implementation):
-    """A past of a thousand tokens is remembered from the first to the last."""
+@pytest.mark.parametrize("long", LONG)
+def test_decoding_goes_on_after_a_long_past(implementation, long):
+    """A past of a thousand tokens is remembered from the first to the last, and a thousand go on from a short one."""
     model, ids = large(Gpt2, "text")
-    judge.holds(implementation, in_chunks(model, ids, [ids.shape[1] - 5, 1, 3, 1]))
+    judge.holds(implementation, in_chunks(model, ids, LONG[long](ids.shape[1])))
 
 
 def in_chunks(model, ids, sizes):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.gpt2_inputs import ample_inputs, inputs, labels
-from fixtures.strategies.token_ids import different_ids, visibility
+from fixtures.strategies.token_ids import HALF, different_ids, visibility
 
 
 @judge.every_dtype
@@ -17,6 +18,18 @@ def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn,
     """Labels are shifted once, inside; those of -100 count neither in the sum nor in the mean."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@HALF
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loud_logits_cost_what_they_cost(implementation, size, drawn, data):
+    """Pit: the logarithm of a probability that has become 0, or of one that is kept from 0 by a small number."""
+    model, ids = drawn
+    loud = model.weights | {"transformer.ln_f.weight": size * model.weights["transformer.ln_f.weight"]}
+    # That of what is certain is e^-1000, or 0.
+    said = data.draw(labels(ids))
+    judge.agree_in(lambda cost: 1 + cost, implementation, loud, ids, labels=said, **model.scalars)
 
 
 @given(drawn=inputs(at_least=2), data=st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,18 @@ def test_loss_is_the_mean_cross_entropy_of_the_next_token(implementation, drawn,
     """Labels are shifted once, inside; those of -100 count neither in the sum nor in the mean."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, labels=data.draw(labels(ids)), **model.scalars)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_loud_logits_cost_what_they_cost(implementation, size, drawn, data):
+    """Pit: the logarithm of a probability that has become 0, or of one that is kept from 0 by a small number."""
+    model, ids = drawn
+    loud = model.weights | {"backbone.norm_f.weight": size * model.weights["backbone.norm_f.weight"]}
+    # That of what is certain is e^-1000, or 0.
+    said = data.draw(labels(ids))
+    judge.agree_in(lambda cost: 1 + cost, implementation, loud, ids, labels=said, **model.scalars)
 
 
 @A_FEW

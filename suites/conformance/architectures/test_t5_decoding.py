@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.gpt2_inputs import chunks, left_padded
+from fixtures.strategies.gpt2_inputs import LONG, chunks, left_padded
 from fixtures.strategies.t5_inputs import A_FEW, large_pair, pairs
 from fixtures.strategies.token_ids import row_lengths, visibility
 
@@ -81,10 +81,11 @@ def test_the_text_is_read_once(implementation, pair):
     judge.holds(implementation, experiment)
 
 
-def test_decoding_goes_on_after_a_long_past(implementation):
-    """A past of a thousand tokens is remembered from the first to the last."""
+@pytest.mark.parametrize("long", LONG)
+def test_decoding_goes_on_after_a_long_past(implementation, long):
+    """A past of a thousand tokens is remembered from the first to the last, and a thousand go on from a short one."""
     pair = large_pair("target")
-    sizes = [pair.written.shape[1] - 5, 1, 3, 1]
+    sizes = LONG[long](pair.written.shape[1])
     judge.holds(implementation, lambda f: (in_pieces(f, pair, sizes), f(*pair.given, **pair.model.scalars)))
 
 

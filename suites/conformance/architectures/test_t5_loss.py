@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,18 @@ def test_gradients_of_the_loss_agree(implementation, pair, data):
     """What training follows: the gradient of the loss in every parameter, some tokens hidden and some not asked for."""
     options = {"attention_mask": data.draw(visibility(*pair.text.shape)), "labels": data.draw(labels(pair.written))}
     judge.agree_gradients(implementation, pair.model.weights, pair.text, **options, **pair.model.scalars)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5])
+@A_FEW
+@given(pair=pairs(), data=st.data())
+def test_loud_logits_cost_what_they_cost(implementation, size, pair, data):
+    """Pit: the logarithm of a probability that has become 0, or of one that is kept from 0 by a small number."""
+    norm = "decoder.final_layer_norm.weight"
+    loud = pair.model.weights | {norm: size * pair.model.weights[norm]}
+    # That of what is certain is e^-1000, or 0.
+    said = data.draw(labels(pair.written))
+    judge.agree_in(lambda cost: 1 + cost, implementation, loud, pair.text, labels=said, **pair.model.scalars)
 
 
 @A_FEW
