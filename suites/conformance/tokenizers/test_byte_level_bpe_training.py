@@ -43,6 +43,13 @@ def test_learns_the_same_from_long_words(implementation, word: str, size: int):
     judge.exact(tables_of(implementation.train([word], size)), tables_of(ByteLevelBPE.train([word], size)), "tables")
 
 
+def test_texts_may_come_once(implementation):
+    """Any iterable of texts teaches, a generator too, from its first text to its last."""
+    corpus = ["ab ab ab", "cd cd", "ef"]
+    found, truth = (made.train((text for text in corpus), 263) for made in (implementation, ByteLevelBPE))
+    judge.exact(tables_of(found), tables_of(truth), "tables")
+
+
 @given(corpus=st.lists(excerpts(), min_size=1, max_size=5), size=st.integers(256, 280), more=st.integers(1, 20))
 def test_a_smaller_vocabulary_is_a_beginning(implementation, corpus: list[str], size: int, more: int):
     """Training longer adds merges after those of a shorter training."""

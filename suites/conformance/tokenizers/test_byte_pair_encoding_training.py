@@ -70,6 +70,23 @@ def test_learns_the_same_marks_from_one_word(implementation, word: str, size: in
     check(implementation, [word], size, **marks)
 
 
+def test_texts_may_come_once(implementation):
+    """Any iterable of texts teaches, a generator too, from its first text to its last."""
+    corpus = ["ab ab ab", "cd cd", "ef"]
+    found, truth = (made.train((text for text in corpus), 9) for made in (implementation, BytePairEncoding))
+    judge.exact(tables_of(found), tables_of(truth), "tables")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"steps": ("lowercase",)}, {"steps": (("replace", "b", "a"),)}, {"cut": False}, {"cut": "bert"}],
+    ids=str,
+)
+def test_learns_from_texts_as_they_are_read(implementation, options: dict[str, Any]):
+    """What is done to a text before it is encoded, and how it is cut, is done before it is learnt from."""
+    check(implementation, ["AB ab.aB Ab ab", "b.a, ab. ab.AB"], 20, **options)
+
+
 @given(corpus=corpora(), size=st.integers(0, 60))
 def test_special_tokens_come_first(implementation, corpus: list[str], size: int):
     """They have the first ids, and are no characters of the corpus."""
@@ -145,10 +162,20 @@ def test_ties_are_an_option(implementation, text: str, ties: str, merges: list[s
     judge.exact([" ".join(pair) for pair in found], merges, "merges")
 
 
-@given(corpus=corpora(), size=st.integers(0, 60), marks=MARKS)
-def test_the_last_of_the_alphabet_wins(implementation, corpus: list[str], size: int, marks: dict[str, str]):
+@pytest.mark.parametrize("ties", ["tokenizers", "subword-nmt"])
+@pytest.mark.parametrize(("minimum", "merges"), [(0, 3), (1, 3), (2, 2), (3, 1), (4, 0)])
+def test_the_least_frequency_ends_training(implementation, ties: str, minimum: int, merges: int):
+    """Pairs that occur less often are not learnt, whatever decides ties."""
+    found, _ = tables_of(implementation.train(["ab ab ab cd cd ef"], 20, minimum=minimum, ties=ties))
+    judge.exact(found, [("a", "b"), ("c", "d"), ("e", "f")][:merges], "merges")
+
+
+@given(corpus=corpora(), size=st.integers(0, 120), minimum=st.integers(0, 3), marks=MARKS)
+def test_the_last_of_the_alphabet_wins(
+    implementation, corpus: list[str], size: int, minimum: int, marks: dict[str, str]
+):
     """With the ties of subword-nmt ids have no part in training, so it is the same for everybody, marks and all."""
-    check(implementation, corpus, size, ties="subword-nmt", **marks)
+    check(implementation, corpus, size, minimum=minimum, ties="subword-nmt", **marks)
 
 
 def test_ties_of_another_name_are_rejected(implementation):

@@ -53,6 +53,21 @@ def test_learns_the_same_from_real_english(implementation):
     judge.exact(learnt(implementation.train(pages, 400)), learnt(SentencepieceBPE.train(pages, 400)), "pieces")
 
 
+def test_texts_may_come_once(implementation):
+    """Any iterable of texts teaches, a generator too, from its first text to its last."""
+    corpus = ["ab ab ab", "cd cd", "ef"]
+    found, truth = (made.train((text for text in corpus), 15) for made in (implementation, SentencepieceBPE))
+    judge.exact(learnt(found), learnt(truth), "pieces")
+
+
+@pytest.mark.parametrize("options", [{"longest": 3}, {"longest": 20}, {"scripts_apart": False}], ids=str)
+def test_what_a_piece_may_be_is_an_option(implementation, options: dict[str, Any]):
+    """How long pieces get, and whether they are of one script, is as asked for; else all is the same."""
+    corpus = ["x" * 40, "a1 a1 a1. a1. a1.", "lower lower low"]
+    found, truth = (made.train(corpus, 40, **options) for made in (implementation, SentencepieceBPE))
+    judge.exact(learnt(found), learnt(truth), "pieces")
+
+
 TAUGHT: dict[str, tuple[list[str], int, list[str]]] = {
     "the most frequent": (["ab ab", "bc bc bc"], 1, ["bc"]),
     "overlaps count": (["aaa", "bc bc"], 1, ["aa"]),

@@ -92,6 +92,12 @@ def test_learns_what_comes_again(implementation):
     judge.exact("▁the" in normal(implementation.train(corpus, 60)), True, "a piece `▁the`")
 
 
+def test_texts_may_come_once(implementation):
+    """Any iterable of texts teaches, a generator too, from its first text to its last."""
+    pieces = normal(implementation.train((text for text in ["ab ab ab", "cd cd", "ef"]), 20))
+    judge.exact(sorted({*"▁abcdef"} - pieces.keys()), [], "characters that are no pieces")
+
+
 def test_no_piece_crosses_a_space(implementation):
     """A space begins a piece or is one: words are learnt one by one."""
     pieces = normal(implementation.train(PAGES, 120))
@@ -186,7 +192,7 @@ def check_expectation(implementation: Any, own: Table, words: list[str]) -> None
         for pieces, score in cuts:
             for piece in pieces:
                 counts[piece] += math.exp(score) / total
-    found, expected = implementation(own.pieces).expectation([" ".join(words)])
+    found, expected = implementation(own.pieces).expectation(word for word in words)
     limit = lost(words, max(map(abs, scores.values())))
     near(found, likelihood, limit, "likelihood")
     judge.exact([piece for piece in counts if piece not in expected], [], "pieces without a number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from fixtures.strategies.wordpieces import corpora, lonely_words, words_of
 from reference.tokenizers.wordpiece import SPECIAL, WordPiece
 
 
-def learnt(implementation: Any, corpus: list[str], size: int, **options: Any) -> list[str]:
+def learnt(implementation: Any, corpus: Iterable[str], size: int, **options: Any) -> list[str]:
     """The tokens in the order of their ids, which are to be 0, 1, 2, ..."""
     vocabulary = dict(implementation.train(corpus, size, **options).vocabulary)
     judge.exact(sorted(vocabulary.values()), list(range(len(vocabulary))), "ids")
@@ -64,6 +65,12 @@ def test_what_was_learnt_from_is_known(implementation, corpus: list[str]):
     """No word of the corpus is unknown: its letters are tokens, with the prefix where they stand within."""
     made = implementation.train(corpus, 60)
     judge.exact([made.encode(text).count(1) for text in corpus], [0] * len(corpus), "unknown words")
+
+
+def test_texts_may_come_once(implementation):
+    """Any iterable of texts teaches, a generator too, from its first text to its last."""
+    found = learnt(implementation, (text for text in ["ab ab ab", "cd cd", "ef"]), 17)
+    judge.exact(found[-3:], ["ab", "cd", "ef"], "tokens")
 
 
 def test_learns_from_real_english(implementation):
