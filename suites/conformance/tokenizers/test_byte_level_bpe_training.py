@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
 from fixtures.strategies.joining import crowd
+from fixtures.strategies.renaming import SHIFTS, renamed, tied
 from fixtures.strategies.texts import excerpts, long_words, texts
 from fixtures.strategies.vocabularies import Merge
 from reference.tokenizers.byte_level_bpe import ByteLevelBPE
@@ -68,6 +70,13 @@ def test_training_ends_when_no_pair_is_left(implementation):
     """A corpus of one word teaches no more than that word."""
     merges = [("a", "b"), ("ab", "c")]
     judge.exact([tuple(pair) for pair in implementation.train(["abc"], 1000).merges], merges, "merges")
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_letters_are_only_names(implementation, shift: int):
+    """Pit: under other letters the same is learnt: nothing depends on hashes, which every process has its own of."""
+    first, other = (list(implementation.train(texts, 330).merges) for texts in (tied(), renamed(tied(), shift)))
+    judge.exact([tuple(pair) for pair in other], [renamed(tuple(pair), shift) for pair in first], "merges")
 
 
 def test_counts_beyond_sixteen_bits(implementation):

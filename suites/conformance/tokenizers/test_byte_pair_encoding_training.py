@@ -15,6 +15,7 @@ from fixtures import judge
 from fixtures.corpora.python_docs import topics
 from fixtures.strategies.joining import crowd, unexplained
 from fixtures.strategies.pairs import corpora
+from fixtures.strategies.renaming import SHIFTS, renamed, tied
 from fixtures.strategies.texts import long_words
 from fixtures.strategies.wordpieces import lonely_words
 from reference.tokenizers.byte_pair_encoding import BytePairEncoding
@@ -181,6 +182,16 @@ def test_the_last_of_the_alphabet_wins(
 def test_ties_of_another_name_are_rejected(implementation):
     """A rule that nobody knows raises."""
     judge.rejects(implementation.train, ["ab"], 9, ties="any")
+
+
+@pytest.mark.parametrize("mark", ["", "##"], ids=["plain", "marked"])
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_letters_are_only_names(implementation, shift: int, mark: str):
+    """Pit: under other letters the same is learnt: nothing depends on hashes, which every process has its own of."""
+    marks = {"continuing": mark} if mark else {}
+    made = [implementation.train(texts, 99, **marks) for texts in (tied(), renamed(tied(), shift))]
+    first, other = ((merges, sorted(ids, key=ids.__getitem__)) for merges, ids in map(tables_of, made))
+    judge.exact(other, renamed(first, shift), "merges, and tokens by their ids")
 
 
 def test_counts_beyond_sixteen_bits(implementation):

@@ -15,6 +15,7 @@ from fixtures import judge
 from fixtures.corpora.python_docs import topics
 from fixtures.strategies.joining import crowd
 from fixtures.strategies.pieces import BARE, SPECIAL, built, table
+from fixtures.strategies.renaming import SHIFTS, renamed, tied
 from reference.tokenizers.sentencepiece_bpe import SentencepieceBPE
 
 
@@ -127,6 +128,14 @@ def test_more_pieces_begin_as_fewer_do(implementation, corpus: list[str], size: 
     judge.exact(glued(large)[: len(glued(small))], glued(small), "first pieces")
     few, many = (sum(len(one.encode(line)) for line in corpus) for one in (large, small))
     judge.exact(few <= many, True, f"{few} tokens at most {many}")
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_letters_are_only_names(implementation, shift: int):
+    """Pit: under other letters the same is learnt: nothing depends on hashes, which every process has its own of."""
+    first, other = (learnt(implementation.train(texts, 99))[3:] for texts in (tied(), renamed(tied(), shift)))
+    texts, scores, _ = zip(*first, strict=True)
+    judge.exact([piece[:2] for piece in other], [*zip(renamed(texts, shift), scores, strict=True)], "pieces")
 
 
 def test_counts_beyond_sixteen_bits(implementation):

@@ -17,6 +17,7 @@ from fixtures.corpora.python_docs import topics
 from fixtures.cuts import clear
 from fixtures.strategies.joining import crowd
 from fixtures.strategies.pieces import SPECIAL, Table, table, tables
+from fixtures.strategies.renaming import SHIFTS, renamed, tied
 from reference.tokenizers.sentencepiece_unigram import SentencepieceUnigram
 
 PAGES = [page[:250] for page in list(topics().values())[::16]]
@@ -281,6 +282,15 @@ def test_the_prior_takes_from_the_rare(implementation, counts: dict[str, float])
     right = [digamma(n) - digamma(total) for n in kept.values()]
     limit = 2 * SERIES + rounding(4 * int(total), 1 + abs(digamma(total)))
     near([found[piece] for piece in kept], right, limit, "scores")
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_letters_are_only_names(implementation, shift: int):
+    """Pit: under other letters the same is learnt: nothing depends on hashes, which every process has its own of."""
+    first, other = (normal(implementation.train(texts, 100)) for texts in (tied(), renamed(tied(), shift)))
+    judge.exact([*other], renamed([*first], shift), "pieces")
+    limit = lost(" ".join(tied()).split(), max(map(abs, first.values())))  # sums may be taken in any order
+    near([*other.values()], [*first.values()], limit, "scores")
 
 
 def test_counts_beyond_sixteen_bits(implementation):

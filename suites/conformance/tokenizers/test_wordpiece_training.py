@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
 from fixtures.strategies.joining import crowd, unexplained
+from fixtures.strategies.renaming import SHIFTS, renamed, tied
 from fixtures.strategies.wordpieces import corpora, lonely_words, words_of
 from reference.tokenizers.wordpiece import SPECIAL, WordPiece
 
@@ -93,6 +94,13 @@ def test_special_tokens_are_an_option(implementation):
     """They come first, in the order given, and once."""
     found = learnt(implementation, ["ab"], 60, special=("<s>", "[UNK]", "a"))
     judge.exact(found, ["<s>", "[UNK]", "a", "b", "##b", "ab"], "tokens")
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_letters_are_only_names(implementation, shift: int):
+    """Pit: under other letters the same is learnt: nothing depends on hashes, which every process has its own of."""
+    first, other = (learnt(implementation, texts, 99) for texts in (tied(), renamed(tied(), shift)))
+    judge.exact(other, renamed(first, shift), "tokens")
 
 
 def test_counts_beyond_sixteen_bits(implementation):
