@@ -63,6 +63,8 @@ that of the first character. What is composed or replaced has the span of all of
 - U+200D, which joins emoji, was a space in SentencePiece's first tables and is in `tokenizers`' `Nmt` still.
 - `tokenizers` gives a composed character the place of its first part, what replaces a string that of its last
   character, and reordered marks each other's.
+- An expression may match nothing, as `^` and `x*` do. Right after another match `tokenizers` finds no such match, while
+  `regex` does: of `ab` and `b*` they make one replacement, or two.
 - A form holds for one version of Unicode. Characters that are assigned keep theirs for ever; `tokenizers` does not know
   those that came after Unicode 9, SentencePiece's table and Python's `unicodedata` have their own versions.
 - NFC of two texts is not NFC of both together: a mark that begins the second joins the first.
@@ -212,8 +214,10 @@ def substitute(line: Line, expression: str, new: str) -> Line:
     text = "".join(character for character, _ in line)
     done: Line = []
     at = 0
-    for found in regex.finditer(expression, text):
-        span = _hull([span for _, span in line[found.start() : found.end()]])
+    for found in regex.finditer(expression, text) if line else ():
+        # subtle: a match of nothing, as of `^`, has the place of the character after it, or of the last one
+        here = line[found.start() : found.end()] or line[found.start() :][:1] or line[-1:]
+        span = _hull([span for _, span in here])
         done += [*line[at : found.start()], *((character, span) for character in new)]
         at = found.end()
     return done + line[at:]

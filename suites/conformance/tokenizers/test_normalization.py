@@ -53,9 +53,19 @@ def test_lower_case_may_be_longer(implementation):
     )
 
 
-@pytest.mark.parametrize("text", ["\u039f\u0394\u039f\u03a3", "\u03a3\u0391\u03a3 \u03a3\u0391\u03a3."], ids=ascii)
-def test_the_last_sigma_of_a_word(implementation, text: str):
+SIGMAS = {
+    "alone": "\u039f\u0394\u039f\u03a3",
+    "first and last": "\u03a3\u0391\u03a3 \u03a3\u0391\u03a3.",
+    # subtle: marks, full stops, apostrophes, colons and soft hyphens are looked through, on either side
+    "beside what has no case": "\u0391\u03a3\u0301 \u0391\u0301\u03a3 \u0391.\u03a3 1\u03a3 \u03a3\u0301 "
+    "\u0391\u03a3'\u0391 \u0391\u03a3\u00ad\u0391 \u0391\u03a3:\u0391 \u0391\u03a3\u0301\u0391 \u24b6\u03a3 \u0391\u03a31",
+}
+
+
+@pytest.mark.parametrize("what", SIGMAS)
+def test_the_last_sigma_of_a_word(implementation, what: str):
     """Lower case looks around: the last sigma of a word is another letter. Source: SpecialCasing of Unicode."""
+    text = SIGMAS[what]
     judge.exact(text_of(implementation, text, "lowercase"), text.lower(), "text")
 
 
@@ -104,7 +114,8 @@ def test_what_clean_leaves(implementation, what: str):
 
 def test_unassigned_characters_stay(implementation):
     """What a later version of Unicode may assign is no control character."""
-    judge.exact(text_of(implementation, "a\u0378b\U0003ffffc", "clean"), "a\u0378b\U0003ffffc", "text")
+    text = "a\u0378b\U0003ffffc\ufffed\uffffe\ufdd0f\U00050000"
+    judge.exact(text_of(implementation, text, "clean"), text, "text")
 
 
 def test_line_and_paragraph_separators_are_spaces(implementation):
@@ -194,6 +205,22 @@ def test_matches_of_an_expression_are_replaced(implementation):
     judge.exact(text_of(implementation, "aaab", ("substitute", "aa", "ab")), "abab", "text")
     judge.exact(text_of(implementation, "abAB", ("substitute", "(a)(b)", r"\2\1")), r"\2\1AB", "text")
     judge.exact(text_of(implementation, "x1y23", ("substitute", "[0-9]", "")), "xy", "text")
+
+
+@pytest.mark.parametrize("expression", ["^", "$", "x*", r"\b"])
+def test_matches_of_nothing_are_places(implementation, expression: str):
+    """An expression that matches between characters puts its text there; no place is in the empty text."""
+    step, made = ("substitute", expression, "_"), {"^": "_ab", "$": "ab_", "x*": "_a_b_", r"\b": "_ab_"}
+    judge.exact(text_of(implementation, "ab", step), made[expression], "text")
+    judge.exact(text_of(implementation, "", step), "", "text")
+
+
+def test_a_replacement_has_a_case(implementation):
+    """Letters of another case, and what looks alike, stay."""
+    judge.exact(
+        text_of(implementation, "aA\u00e9\u00c9E\u0301", ("replace", "\u00c9", "_")), "aA\u00e9_E\u0301", "text"
+    )
+    judge.exact(text_of(implementation, "kK\u212a", ("replace", "k", "_")), "_K\u212a", "text")
 
 
 def test_a_replacement_is_no_expression(implementation):

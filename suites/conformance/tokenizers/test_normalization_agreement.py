@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from itertools import product
 from typing import Any
 
@@ -11,11 +12,17 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.normalized import agrees, offsets_of, text_of
-from fixtures.strategies.unicode import composable, settled_texts
+from fixtures.strategies.unicode import composable, every_kind, settled_texts
 from reference.tokenizers.normalization import bert_steps
 
 by_form = pytest.mark.parametrize("form", ["nfc", "nfd", "nfkc", "nfkd"])
 every_text = settled_texts(6) | composable()
+UNLIKE = {"\u2028", "\u2029", "\u200d", "\u061c", "\U0002b820"}  # each has a law of its own
+
+
+def cleaned_alike(character: str) -> bool:
+    """Whether no law of its own says what becomes of it when a text is cleaned."""
+    return character not in ("\u2028", "\u2029") and unicodedata.category(character) != "Cn"
 
 
 @by_form
@@ -33,14 +40,15 @@ def test_agrees_on_lower_case(implementation, text: str):
 
 @given(text=every_text)
 def test_agrees_on_accents(implementation, text: str):
-    """What is left without accents is the reference's."""
-    agrees(implementation, text, "nfd", "strip_accents")
+    """What is left without accents is the reference's; marks that are no accents have laws of their own."""
+    plain = "".join(c for c in text if unicodedata.category(c) not in ("Mc", "Me"))
+    agrees(implementation, plain, "nfd", "strip_accents")
 
 
 @given(text=settled_texts())
 def test_agrees_on_clean_texts(implementation, text: str):
     """What BERT's cleaning leaves is the reference's."""
-    agrees(implementation, text.replace("\u2028", "").replace("\u2029", ""), "clean")
+    agrees(implementation, "".join(filter(cleaned_alike, text)), "clean")
 
 
 @given(text=settled_texts())
@@ -77,6 +85,30 @@ def test_agrees_on_sequences(implementation, text: str, steps: list[Any]):
     agrees(implementation, text, *steps)
 
 
+EVERY_KIND: dict[str, tuple[Any, ...]] = {
+    **{form: (form,) for form in ("nfc", "nfd", "nfkc", "nfkd")},
+    **{step: (step,) for step in ("lowercase", "clean", "cjk", "nmt", "strip_marks")},
+    "accents": ("nfd", "strip_accents"),
+    "bert": bert_steps(lowercase=True),
+}
+
+
+@pytest.mark.parametrize("what", EVERY_KIND)
+def test_agrees_on_every_kind_of_character(implementation, what: str):
+    """Both ends of every range of characters that are alike, each beside a letter: none is left out, in any plane."""
+    text = "x".join(c for c in every_kind() if c not in UNLIKE)
+    if what in ("clean", "bert"):
+        text = "".join(filter(cleaned_alike, text))
+    agrees(implementation, text, *EVERY_KIND[what])
+
+
+@pytest.mark.parametrize("step", [("prepend", "a"), ("replace", "ab", "b"), ("substitute", "^a", "")], ids=str)
+def test_a_step_may_come_again(implementation, step: tuple[str, ...]):
+    """A step that is named twice is done twice."""
+    agrees(implementation, "aabab", step, step)
+    agrees(implementation, "aabab", step, "lowercase", step)
+
+
 SWITCHES = [
     dict(zip(("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"), bits, strict=True))
     for bits in product([True, False], repeat=4)
@@ -86,7 +118,7 @@ SWITCHES = [
 @given(text=settled_texts(), options=st.sampled_from(SWITCHES[:-1]))
 def test_agrees_on_bert(implementation, text: str, options: dict[str, bool]):
     """Under each of BERT's options the text is the reference's."""
-    plain = "".join(character for character in text if character not in "\u2028\u2029\u03a3")
+    plain = "".join(filter(cleaned_alike, text.replace("\u03a3", "")))
     agrees(implementation, plain, *bert_steps(**options))
 
 

@@ -30,6 +30,12 @@ def test_reordered_marks_keep_their_places(implementation):
     judge.exact(offsets_of(implementation, "q\u0307\u0323b", "nfd"), ((0, 1), (2, 3), (1, 2), (3, 4)), "offsets")
 
 
+def test_a_replacement_of_what_changed_places(implementation):
+    """What replaces reordered marks has the span of both, whichever comes first now."""
+    spans = offsets_of(implementation, "q\u0307\u0323b", "nfd", ("replace", "\u0323\u0307", "_"))
+    judge.exact(spans, ((0, 1), (1, 3), (3, 4)), "offsets")
+
+
 @pytest.mark.parametrize("new", ["_", "pqrs"])
 def test_a_replacement_is_from_all_it_replaces(implementation, new: str):
     """Each character of what is put in has the span of what went out."""
@@ -79,6 +85,12 @@ UNDISPUTED: list[tuple[Any, ...]] = [
 def test_agrees_in_offsets(implementation, steps: tuple[Any, ...], text: str):
     """Each character is from where the reference has it from, through all steps."""
     agrees_in_offsets(implementation, text, *steps)
+
+
+@pytest.mark.parametrize("step", ["lowercase", "clean", "nfkd", ("replace", "b", "__")], ids=str)
+def test_places_of_a_long_text(implementation, step: Any):
+    """The count goes on after 65,535."""
+    agrees_in_offsets(implementation, "A\u00e9\tb " * 14_000, step)
 
 
 @given(text=settled_texts(5))
