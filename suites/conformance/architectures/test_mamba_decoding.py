@@ -54,6 +54,13 @@ def test_chunks_go_on_from_the_state(implementation, sizes, seed):
     judge.holds(implementation, in_chunks(model, ids, CHUNKS[sizes]))
 
 
+def test_long_chunks_go_on_from_the_state(implementation):
+    """However many tokens come at once, they are not a text of their own."""
+    model = Mamba(seed=0, layers=2, d=5, expand=2, states=3, width=4, rank=2, vocabulary=11, epsilon=1e-5)
+    ids = torch.randint(model.vocabulary, (2, 140), generator=torch.Generator().manual_seed(0))
+    judge.holds(implementation, in_chunks(model, ids, [5, 1, 134]))
+
+
 @pytest.mark.parametrize("how", ["in one pass", "token by token"])
 def test_a_convolution_of_one_keeps_no_window(implementation, how):
     """A convolution that sees nothing but its own position has nothing to remember; the state has."""
