@@ -33,6 +33,7 @@ CUTS = [
     ("bert", ["don", "'", "t", " ", "3", ".", "5", "$", "_", "!", "!"]),
     ("bert", ["a", "\u2014", "b\u20ac", " ", "\u300c", "\u65e5\u672c", "\u300d", "\u00a9x"]),
     ("bert", ["2", "^", "x", "`", "~", "<", "=", ">", "|", "+", "cafe\u0301"]),
+    ("bert", ["a", "\U00010100", "b", "\U00012470", "\U00016a6e", "\U0001da87", "\U0001f600"]),  # in Unicode 8 all
     ("gpt2", ["it", "'s", " '", "S", " 2024", "  ", " x", "\n", "\t", "y", " ...", "  \n", " z"]),
     ("gpt2", ["IT", "'", "S", " \u00bd1\u00b2", "x", "'ll", "ama", "'", "\u017fe\u00e9", "\u0301!?", "\u00a0", "x"]),
     ("gpt4", ["I", "'M", " don", "'t", " ", "123", "45", " x", "'\u017f", "e"]),
@@ -40,6 +41,7 @@ CUTS = [
     ("gpt4", ["(a", "\tb", ")\n", "\u00a0c", "!!?", "x"]),
     ("gpt4o", ["Hello", "World", " HTTPServer", " don't", " I'M", " a", "/b", "://", "c"]),
     ("gpt4o", ["x", ")/\n/", "y", " ", "123", "4", " \n", "z"]),
+    ("gpt4o", ["x", "!\n/\r\n//\n", "y"]),
     ("gpt4o", ["\u0301", "ABC"]),
 ]
 
@@ -160,5 +162,6 @@ def test_what_follows_a_special_token_is_not_first(implementation, prepend: str,
 def test_any_character_may_stand_for_a_space(implementation):
     """The mark is a character, not an expression."""
     for mark in "_^].\\-$\u0120":
-        pieces = implementation(f" a.b{mark}c-d", scheme="metaspace", replacement=mark)
-        judge.exact(pieces, reference(f" a.b{mark}c-d", scheme="metaspace", replacement=mark), "words")
+        for text in (f" a.b{mark}c-d", "the same text for every mark, at some length"):
+            pieces = implementation(text, scheme="metaspace", replacement=mark)
+            judge.exact(pieces, reference(text, scheme="metaspace", replacement=mark), "words")
