@@ -286,6 +286,18 @@ def test_exact_things_must_be_the_same_in_type_and_value() -> None:
             judge.exact(actual, expected)
     with pytest.raises(Rejected, match=r"ids: expected \[1, 2, 3\], got \[1, 2\]; they part at index 2"):
         judge.exact([1, 2], [1, 2, 3], "ids")
+    with pytest.raises(Rejected, match="a tuple is expected and a list came"):
+        judge.exact([1, 2], (1, 2))
+
+
+def test_a_long_difference_is_shown_where_it_is() -> None:
+    letters = "a" * 300
+    with pytest.raises(Rejected, match="index 300, where 'aaaaab' is expected and 'aaaaac' came"):
+        judge.exact(letters + "c", letters + "b")
+    with pytest.raises(Rejected, match="index 1, where 'aaaaab' is expected and 'aaaaac' came"):
+        judge.exact(["x", (letters + "c", (0, 301))], ["x", (letters + "b", (0, 301))])
+    with pytest.raises(Rejected, match=r"index 200, where \[7, 7, 7, 7, 7, 8\] is expected and \[7, 7, 7, 7, 7\] came"):
+        judge.exact([7] * 200, [*[7] * 200, 8])
 
 
 def test_zero_means_exactly_zero() -> None:
