@@ -163,3 +163,11 @@ def test_nothing_is_nothing(implementation):
     tokenizer = built(implementation, Tables())
     judge.exact(tokenizer.encode(""), [], "ids")
     judge.exact(tokenizer.decode([]), "", "text")
+
+
+def test_agrees_at_length(implementation):
+    """One word of 110,001 letters with a merge across each even place, then 100,001 words: nothing is cut off or in two."""
+    tables = Tables((("a", "b"),))
+    text = "b" + "ab" * 55_000 + " a" * 100_001
+    expected = [tables.vocabulary[token] for token in ["b", *["ab"] * 55_000, *["\u0120", "a"] * 100_001]]
+    judge.exact(built(implementation, tables).encode(text), expected, "ids")

@@ -77,6 +77,7 @@ def test_disallowed_special_tokens_raise(implementation, text: str):
     tokenizer = with_special(implementation, Tables(), {END: 256, "<|fim|>": 257})
     judge.exact(tokenizer.encode("<|fim|>", allowed_special={"<|fim|>"}, disallowed_special="all"), [257], "ids")
     judge.rejects(tokenizer.encode, text, allowed_special={"<|fim|>"}, disallowed_special="all")
+    judge.rejects(tokenizer.encoding, text, allowed_special={"<|fim|>"}, disallowed_special="all")
 
 
 def test_what_is_neither_allowed_nor_disallowed_is_text(implementation):
