@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import one_by_one
 from fixtures.strategies.gpt2_inputs import inputs, left_padded
 from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import every_other, of_every_kind, row_lengths, shown, visibility
@@ -94,7 +97,6 @@ def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     """A mask means the same for few tokens, texts, layers and heads as for many."""
     model, ids = large(Gpt2, what)
     mask = every_other(ids)
-
     judge.agree_in(shown(mask), implementation, model.weights, ids, attention_mask=mask, **model.scalars)
 
 
@@ -104,14 +106,7 @@ def test_no_call_leaves_anything_to_the_next(implementation):
     ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
     mask = every_other(ids[:1])
 
-    def experiment(f):
-        alone = []
-        for row in ids.split(1):
-            f(model.weights, row.flip(-1), attention_mask=mask, **model.scalars)
-            alone.append(f(model.weights, row, **model.scalars))
-        return torch.cat(alone), f(model.weights, ids, **model.scalars)
-
-    judge.holds(implementation, experiment)
+    judge.holds(implementation, lambda f: one_by_one(partial(f, model.weights, **model.scalars), ids, mask))
 
 
 @given(drawn=inputs())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import one_by_one
 from fixtures.strategies.gpt2_inputs import left_padded
 from fixtures.strategies.mamba_inputs import A_FEW, Mamba, ample_inputs, inputs, large
 from fixtures.strategies.token_ids import every_other, row_lengths
@@ -33,14 +35,7 @@ def test_no_call_leaves_anything_to_the_next(implementation):
     ids = torch.arange(5 * 40).reshape(40, 5) % model.vocabulary
     mask = every_other(ids[:1])
 
-    def experiment(f):
-        alone = []
-        for row in ids.split(1):
-            f(model.weights, row.flip(-1), attention_mask=mask, **model.scalars)
-            alone.append(f(model.weights, row, **model.scalars))
-        return torch.cat(alone), f(model.weights, ids, **model.scalars)
-
-    judge.holds(implementation, experiment)
+    judge.holds(implementation, lambda f: one_by_one(partial(f, model.weights, **model.scalars), ids, mask))
 
 
 @A_FEW
