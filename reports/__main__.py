@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("merge", help="one folder with a copy of every run, each once")
     one.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     one.add_argument("--to", type=Path, required=True, metavar="DIR")
+    one.add_argument("--pack", action="store_true", help="compress the records, to keep them for good")
     one.set_defaults(call=_merge)
 
     one = commands.add_parser("shelve", help="move a folder of results aside, named after its newest run")
@@ -103,7 +104,7 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 
 def _merge(chosen: argparse.Namespace) -> int:
-    merged = merge(chosen.paths, chosen.to, to_stderr)
+    merged = merge(chosen.paths, chosen.to, to_stderr, pack=chosen.pack)
     print(f"{count(len(merged), 'run')}: {chosen.to}")
     return 0
 

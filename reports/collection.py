@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reports import samples
-from reports.records import RECORDS, RUN, ReportError, StoredRun, Tell, find, gather, to_stderr
+from reports.records import PACKED, RECORDS, RUN, ReportError, StoredRun, Tell, find, gather, to_stderr
 from reports.schema import ConceptPage, Environment, Record, Run
 
 Key = tuple[str | None, ...]
@@ -137,18 +138,22 @@ def file_name(name: str) -> str:
     return safe[:100]
 
 
-def copy_run(one: StoredRun, into: Path) -> None:
-    """The files as they are, damaged lines included."""
+def copy_run(one: StoredRun, into: Path, *, pack: bool = False) -> None:
+    """The files as they are, damaged lines included; with `pack` the records compressed, the same bytes each time."""
     target = into / file_name(one.run.id)
     target.mkdir(parents=True)
-    for name in (RUN, RECORDS):
-        if (one.folder / name).is_file():
+    for name in (RUN, RECORDS, PACKED):
+        if not (one.folder / name).is_file():
+            continue
+        if pack and name == RECORDS:
+            (target / PACKED).write_bytes(gzip.compress((one.folder / name).read_bytes(), mtime=0))
+        else:
             shutil.copyfile(one.folder / name, target / name)
     if (one.folder / samples.FOLDER).is_dir():
         shutil.copytree(one.folder / samples.FOLDER, target / samples.FOLDER)
 
 
-def merge(paths: Sequence[str | Path], to: Path, tell: Tell = to_stderr) -> list[StoredRun]:
+def merge(paths: Sequence[str | Path], to: Path, tell: Tell = to_stderr, *, pack: bool = False) -> list[StoredRun]:
     """One folder `to` with a copy of every run. Errors: `ReportError` for a conflict, or where `to` is in use."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ReportError(
@@ -162,7 +167,7 @@ def merge(paths: Sequence[str | Path], to: Path, tell: Tell = to_stderr) -> list
     building = to.parent / f".{to.name}-building-{secrets.token_hex(4)}"
     try:
         for one in stored:
-            copy_run(one, building)
+            copy_run(one, building, pack=pack)
         if to.exists():
             to.rmdir()
         building.rename(to)

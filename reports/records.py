@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import secrets
 import sys
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +19,8 @@ from pydantic import ValidationError
 from reports.schema import SCHEMA_VERSION, Record, Run
 
 RUN, RECORDS, SITE = "run.json", "records.jsonl", "site.json"
+PACKED = f"{RECORDS}.gz"
+"""The records of a run that is kept: nobody appends to it any more."""
 Tell = Callable[[str], None]
 
 
@@ -104,7 +108,7 @@ def find(paths: Iterable[str | Path], tell: Tell = to_stderr) -> list[Path]:
     found: dict[Path, None] = {}
     for given in paths:
         path = Path(given)
-        if path.name in (RUN, RECORDS) and path.is_file():
+        if path.name in (RUN, RECORDS, PACKED) and path.is_file():
             path = path.parent
         if not path.is_dir():
             tell(f"{path}: no such folder; give a run's folder or any folder above it.")
@@ -115,7 +119,7 @@ def find(paths: Iterable[str | Path], tell: Tell = to_stderr) -> list[Path]:
                 folders.clear()
                 continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            if RUN in files or RECORDS in files:
+            if {RUN, RECORDS, PACKED} & set(files):
                 found[here.resolve()] = None
     return list(found)
 
@@ -136,13 +140,16 @@ def read(folder: Path, tell: Tell = to_stderr) -> StoredRun | None:
     except (OSError, ValueError, RecursionError) as error:
         tell(f"{path}: not readable ({_first(error)}). Restore it from a copy; till then the run is left out.")
         return None
-    return StoredRun(folder, run, _read_records(folder / RECORDS, tell))
+    return StoredRun(folder, run, _read_records(folder, tell))
 
 
-def _read_records(path: Path, tell: Tell) -> list[Record]:
+def _read_records(folder: Path, tell: Tell) -> list[Record]:
+    plain, packed = folder / RECORDS, folder / PACKED
+    path = plain if plain.exists() or not packed.exists() else packed
     try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
+        content = path.read_bytes()
+        lines = (gzip.decompress(content) if path == packed else content).split(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
         tell(f"{path}: not readable ({_first(error)}); the run counts as one without records.")
         return []
     records: list[Record] = []

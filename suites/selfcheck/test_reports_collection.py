@@ -72,6 +72,22 @@ def test_merge_copies_every_run_once(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "all", "b"]
 
 
+def test_what_is_kept_may_be_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "a" / "r1", [record("test_1"), record("test_2")])
+    for folder in ("kept", "again"):
+        assert main(["merge", str(tmp_path / "a"), "--to", str(tmp_path / folder), "--pack"]) == 0
+    packed, again = (tmp_path / folder / "r1" / "records.jsonl.gz" for folder in ("kept", "again"))
+    assert sorted(path.name for path in packed.parent.iterdir()) == ["records.jsonl.gz", "run.json"]
+    assert packed.read_bytes() == again.read_bytes()
+    assert load([tmp_path / "kept"]) == load([packed]) == load([tmp_path / "a"])
+    assert main(["merge", str(tmp_path / "kept"), "--to", str(tmp_path / "copy"), "--pack"]) == 0
+    assert load([tmp_path / "copy"]) == load([tmp_path / "a"])
+    capsys.readouterr()
+    packed.write_bytes(packed.read_bytes()[:-20])
+    assert [records for _, records in load([packed])] == [[]]
+    assert f"{packed}: not readable" in capsys.readouterr().err
+
+
 def test_a_copy_taken_in_mid_run_gives_way_to_the_whole(tmp_path: Path) -> None:
     write(tmp_path / "a" / "r1", [record("test_1")])
     write(tmp_path / "b" / "r1", [record("test_1"), record("test_2")])
