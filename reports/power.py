@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reports.controls import ROLES, Controls, Share, controls
+from reports.intervals import wilson
 from reports.tables import Report, Row, grouped
 
 _Number = TypeVar("_Number", int, float)
@@ -29,6 +30,14 @@ class Flakes:
     runs: int
     """of the law that was run least"""
     seen: int
+    """in the runs of all laws"""
+    total: int
+    """these runs"""
+
+    @property
+    def together(self) -> float:
+        """Upper bound of the rate of all laws, as one."""
+        return wilson(self.seen, self.total)[2]
 
 
 @dataclass(frozen=True)
@@ -216,7 +225,8 @@ def _flakes(rows: list[Row]) -> Flakes | None:
         law=worst.record.law or "–",
         laws=len({row.record.law for row in bounded}),
         runs=min(row.record.n or 0 for row in bounded),
-        seen=sum(round((row.record.value or 0.0) * (row.record.n or 0)) for row in last),
+        seen=sum(round((row.record.value or 0.0) * (row.record.n or 0)) for row in bounded),
+        total=sum(row.record.n or 0 for row in bounded),
     )
 
 

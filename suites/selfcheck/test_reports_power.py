@@ -98,7 +98,8 @@ def test_a_row_of_power_has_every_denominator(tmp_path: Path) -> None:
     ]
     assert row.flakes is not None
     assert (row.flakes.bound, row.flakes.law, row.flakes.laws, row.flakes.runs) == (0.02, "test_b", 2, 400)
-    assert row.flakes.seen == 4
+    assert (row.flakes.seen, row.flakes.total) == (4, 1400)
+    assert 4 / 1400 < row.flakes.together < 0.02  # of all laws as one, so less than that of the worst
     folder = built(tmp_path, rows)
     shown = text(folder / "power.html")
     for words in (
