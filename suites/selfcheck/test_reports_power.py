@@ -104,7 +104,7 @@ def test_a_row_of_power_has_every_denominator(tmp_path: Path) -> None:
     shown = text(folder / "power.html")
     for words in (
         "1 / 2 1 / 1 1 / 1 2 / 3 1 equivalent 1 cannot be imported ≤ 0.02 400 runs or more of each of 2 laws",
-        "4 in 1,400 together, ≤ 0.0073 45 1.0",
+        "4 in 1,400 together, ≤ 0.007323 45 1.0",
         "1 fault: other",
         "1 mutant: 2:1 survived",
     ):
