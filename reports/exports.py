@@ -223,7 +223,7 @@ def _board(board: Board) -> str:
         )
         name = " ".join([entry.row.name, *(entry.row.where if board.apart else [])])
         interval = text.span(record.low, record.high, record.unit)
-        value = text.quantity(record.value, record.unit)
+        value = ", ".join(filter(None, [text.quantity(record.value, record.unit), record.comparison]))
         return [rank, text.markdown(name), text.markdown(value), interval, "–" if record.n is None else str(record.n)]
 
     title = " · ".join([board.subject, board.metric, *board.tags])

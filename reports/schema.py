@@ -75,6 +75,14 @@ class Record(_Stored):
     better: Literal["higher", "lower"] | None = Field(
         None, description="which end of `value` is the good one; without it the unit and the metric's name decide"
     )
+    comparison: Literal["SAME", "FASTER", "SLOWER", "AMBIGUOUS"] | None = Field(
+        None,
+        description="for a ratio of speeds: SAME where its interval lies within the margin about 1, FASTER or SLOWER where "
+        "all of it lies beyond, AMBIGUOUS elsewhere",
+    )
+    margin: float | None = Field(
+        None, description="for a comparison: speeds within 1 / (1 + margin) and 1 + margin are the same"
+    )
     n: int | None = Field(None, description="examples judged, documents scored, or repetitions timed")
     noise: float | None = Field(
         None, description="largest error in units of noise: 1 is as good as a careful implementation"

@@ -5,13 +5,26 @@ from __future__ import annotations
 import gc
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from fixtures.estimates import estimate, growth, interval, slope
+from fixtures.estimates import (
+    MARGIN,
+    PATIENCE,
+    Comparison,
+    Estimate,
+    compared,
+    correlation_time,
+    estimate,
+    growth,
+    interval,
+    serial_interval,
+    slope,
+)
 from fixtures.timing import Policy, race
-from suites.selfcheck.fake_machine import ONCE, Machine, covers
+from suites.selfcheck.fake_machine import ONCE, Machine, Restless, covers
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +49,109 @@ def test_it_still_covers_when_repetition_stops_at_a_narrow_interval() -> None:
         assert measured.converged
         hits += covers(measured.low, measured.high, 0.01)
     assert 0.91 <= hits / trials <= 0.99
+
+
+def wandering(draw: random.Random, n: int, memory: float) -> list[float]:
+    """Samples about 1 that hang together: an autoregression with that coefficient."""
+    level, found = draw.gauss(0, 1), []
+    for _ in range(n):
+        level = memory * level + math.sqrt(1 - memory**2) * draw.gauss(0, 1)
+        found.append(math.exp(0.03 * level))
+    return found
+
+
+def bursty(draw: random.Random, n: int, _: float) -> list[float]:
+    """Calm about 1; every now and then, and for a while, a sixth more or less."""
+    found: list[float] = []
+    while len(found) < n:
+        found += [math.exp(draw.gauss(0, 0.02)) for _ in range(round(draw.expovariate(1 / 15)))]
+        side = draw.choice([-0.15, 0.15])
+        found += [math.exp(side + draw.gauss(0, 0.02)) for _ in range(1 + round(draw.expovariate(1 / 4)))]
+    return found[:n]
+
+
+@pytest.mark.parametrize(
+    ("series", "memory", "least", "plain"),
+    [(wandering, 0.0, 0.95, 1.0), (wandering, 0.3, 0.93, 0.92), (wandering, 0.6, 0.9, 0.8), (bursty, 0.0, 0.93, 0.85)],
+)
+def test_an_interval_of_what_hangs_together_is_wide_enough(
+    series: Callable[[random.Random, int, float], list[float]], memory: float, least: float, plain: float
+) -> None:
+    """The share that it covers, and at most that of the interval for independent samples, which is too narrow."""
+    draw, trials = random.Random(1), 300
+    for n in (60, 200):
+        found = [series(draw, n, memory) for _ in range(trials)]
+        assert sum(covers(*serial_interval(samples), 1.0) for samples in found) >= least * trials, n
+        assert sum(covers(*interval(samples), 1.0) for samples in found) <= plain * trials, n
+
+
+def test_independent_samples_lose_little_by_it() -> None:
+    draw = random.Random(2)
+    widths = []
+    for _ in range(200):
+        samples = [draw.gauss(1, 0.03) for _ in range(100)]
+        (low, high), (least, most) = serial_interval(samples), interval(samples)
+        widths.append((high - low) / (most - least))
+    assert 1 <= sum(widths) / len(widths) < 1.2
+
+
+def test_few_samples_that_hang_together_are_as_wide_as_they_get() -> None:
+    rising = [1 + i / 100 for i in range(4 * PATIENCE)]
+    assert correlation_time(rising) > 10
+    assert serial_interval(rising) == (rising[0], rising[-1])
+    assert serial_interval(rising[:6]) == (rising[0], rising[5])
+    assert serial_interval(rising[:5]) == (-math.inf, math.inf)
+    assert correlation_time([1.0] * 20) == 1 and serial_interval([1.0] * 20) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.98, 1.02, "SAME"),
+        (0.97, 1.02, "AMBIGUOUS"),
+        (0.98, 1.03, "AMBIGUOUS"),
+        (1.01, 1.02, "SAME"),
+        (1.02, 1.2, "AMBIGUOUS"),
+        (1 + MARGIN, 1.2, "FASTER"),
+        (0.5, 1 / (1 + MARGIN), "SLOWER"),
+        (0.5, 0.98, "AMBIGUOUS"),
+        (0.5, 2.0, "AMBIGUOUS"),
+        (-math.inf, math.inf, "AMBIGUOUS"),
+    ],
+)
+def test_a_ratio_is_told_by_its_whole_interval(low: float, high: float, word: Comparison) -> None:
+    assert compared(Estimate(1.0, low, high, True, ())) == word
+
+
+def test_the_margin_is_as_far_from_the_same_as_from_5_percent() -> None:
+    assert math.log(1.05 / (1 + MARGIN)) == pytest.approx(math.log(1 + MARGIN), rel=0.03)
+
+
+@pytest.mark.parametrize(("slowdown", "word"), [(1.0, "SAME"), (1.05, "SLOWER"), (1 / 1.05, "FASTER")])
+def test_words_on_a_restless_machine(slowdown: float, word: Comparison) -> None:
+    """Drift, bursts and noise that hangs together: the right word nearly always, the opposite never."""
+    words = []
+    for seed in range(60):
+        machine = Restless(seed)
+        competitors = {"ours": machine.work(0.01 * slowdown), "theirs": machine.work(0.01)}
+        result = race(competitors, policy=Policy(budget=20), stopwatch=machine.watch, baseline="theirs")
+        words.append(compared(result.ratio("ours", "theirs")))
+    assert words.count(word) >= 57, words
+    assert set(words) <= {word, "AMBIGUOUS"}
+
+
+def test_rounds_go_on_until_the_ratio_is_told() -> None:
+    """Intervals of the medians that are narrow enough tell nothing yet; the budget ends it all the same."""
+    told, rounds = [], []
+    for baseline, budget in ((None, 100.0), ("theirs", 100.0), ("theirs", 1.0)):
+        machine = Machine(0, noise=0.05)
+        competitors = {"ours": machine.work(0.01), "theirs": machine.work(0.01)}
+        policy = Policy(budget=budget, target=0.5)
+        result = race(competitors, policy=policy, stopwatch=machine.watch, baseline=baseline)
+        told.append(compared(result.ratio("ours", "theirs")))
+        rounds.append(len(result.orders))
+    assert told == ["AMBIGUOUS", "SAME", told[2]] and rounds[0] < rounds[1]
+    assert rounds[2] < 50
 
 
 def test_five_samples_have_no_95_percent_interval() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fixtures import contention, judge, limits, throughput, timing
 from fixtures.concepts import concept
+from fixtures.contests import over_lengths
 from fixtures.implementations import Implementation
 from fixtures.subject import Subject
 from fixtures.throughput import Contest, Outcome, Witnesses, contest, prepared
@@ -103,6 +104,23 @@ def test_right_ones_get_rates_and_ratios() -> None:
     assert last.rate.median == pytest.approx(8 / 0.02, rel=0.05)
     assert last.ratio.median == pytest.approx(0.5, rel=0.05)
     assert first.noise is not None and first.noise <= 1, "the reference itself"
+
+
+def test_the_ratio_to_the_baseline_is_told() -> None:
+    """Rounds go on for it, and the record of the greatest length has the word and the margin."""
+
+    def slower(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        spend(0.0005)
+        return right(query, key, value)
+
+    result = compete(first=right, slower=slower, other=right)
+    assert result.race is not None and result.race.told("first")
+    facts = {"metric": "forward", "unit": "tokens/s", "settings": {}, "better": "higher"}
+    words = {}
+    for name, outcome in result.outcomes.items():
+        rows = over_lengths(facts | {"implementation": name}, result, outcome, lengths=[1], setting="tokens")
+        words[name] = [(row["comparison"], row["margin"]) for row in rows if row["metric"] == "forward ratio"]
+    assert words == {"first": [], "slower": [("SLOWER", 0.025)], "other": [("SAME", 0.025)]}
 
 
 def test_a_fast_wrong_one_is_not_timed() -> None:

@@ -178,14 +178,14 @@ def test_throughput(
 
 def _rows(facts: dict[str, Any], result: Contest, outcome: Outcome) -> list[dict[str, Any]]:
     """The rate and its ratio to the baseline's; one line without figures if there is none."""
-    from fixtures.contests import measured
+    from fixtures.contests import measured, told
 
     if outcome.rate is None:
         return [facts]
     rows = [facts | measured(outcome.rate)]
     if outcome.ratio is not None:
         ratio = {"metric": f"{facts['metric']} ratio", "unit": f"x {result.baseline}"}
-        rows.append(facts | ratio | measured(outcome.ratio))
+        rows.append(facts | ratio | told(outcome.ratio))
     return rows
 
 
