@@ -21,6 +21,7 @@ pytest_plugins = (
     "fixtures.plugin.controls",
     "fixtures.plugin.calibration",
     "fixtures.plugin.flakes",
+    "fixtures.plugin.audit",
     "fixtures.plugin.ledger",
     "fixtures.plugin.guard",
 )
@@ -63,6 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         metavar="SEEDS",
         help="judge the laws: how often each rejects what is right, over SEEDS draws of its inputs",
+    )
+    group.addoption(
+        "--audit",
+        type=int,
+        metavar="TRIALS",
+        help="judge the measuring of speeds: TRIALS contests of two copies of the same code, and as many of a copy that does "
+        "5 %% more (suites/throughput)",
     )
     group.addoption("--device", choices=["cpu", "cuda", "auto"], default="cpu", help="device to run on (default: cpu)")
     group.addoption(

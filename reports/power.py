@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from reports.audits import of_timing
 from reports.controls import ROLES, Controls, Share, controls
 from reports.intervals import wilson
 from reports.tables import Report, Row, grouped
@@ -114,7 +115,7 @@ def power(report: Report) -> list[Power]:
     tables = {table.concept: table for table in controls(report)}
     flakes = grouped(_counted(report, FLAKES), lambda row: row.subject)
     judged = grouped(report.kind("conformance"), lambda row: row.subject)
-    seen = {*tables, *flakes, *judged, *(row.subject for row in report.kind("power"))}
+    seen = {*tables, *flakes, *judged, *(row.subject for row in report.kind("power") if not of_timing(row))}
     return [
         Power(
             id,

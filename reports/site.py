@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import exports, power, text
+from reports.audits import audits, clocks
 from reports.boards import boards
 from reports.collection import Collection, copy_run
 from reports.controls import controls
@@ -89,6 +90,7 @@ def write(collection: Collection, folder: Path, tell: Tell) -> None:
     pages.failures()
     pages.power()
     pages.rules()
+    pages.timing()
     pages.environment()
     for id in report.pages:
         pages.concept(id)
@@ -201,6 +203,11 @@ class Pages:
         tables = power.rules(self.report)
         self._draw(
             "rules.html.j2", "rules.html", here="rules", tables=tables, panels=panels(tables[0]) if tables else []
+        )
+
+    def timing(self) -> None:
+        self._draw(
+            "timing.html.j2", "timing.html", here="timing", audits=audits(self.report), clocks=clocks(self.report)
         )
 
     def environment(self) -> None:

@@ -98,6 +98,11 @@ def test_nothing_that_a_record_says_becomes_markup(tmp_path: Path) -> None:
             for dtype in ("float32", ALERT)
         ),
         record(ALERT, kind="power", metric="flake rate", value=0.0, high=0.1, n=9, **common, **named),
+        *(
+            record(None, kind="power", metric=f"{what}{ALERT}", value=1.0, low=0.9, high=1.1, **common, **named)
+            for what in ("timer: ", "peak: ")
+        ),
+        record(None, kind="power", metric="audit: two copies", value=1.0, low=0.9, high=1.1, **common, **named),
         record(f"{ALERT}odd", verdict="fail", looks_like=ALERT, agrees_with=[ALERT], **common, **named),
         *(record(ALERT, kind="throughput", metric=ALERT, value=value, **common, **named) for value in (1.0, None)),
         record(ALERT, kind="accuracy", metric=ALERT, value=1.0, **common, task=ALERT, model=ALERT),
@@ -115,7 +120,7 @@ def test_nothing_that_a_record_says_becomes_markup(tmp_path: Path) -> None:
     )  # fmt: skip
     folder = built(tmp_path, records, run(ALERT, command=ALERT, environment=hostile, concepts=[told]))
     shown = list(folder.rglob("*.html"))
-    assert len(shown) == 6
+    assert len(shown) == 7
     for path in shown:
         found = Page(path)
         assert found.tags.count("script") == 1 and "img" not in found.tags

@@ -18,10 +18,11 @@ from torch import Tensor
 from fixtures import contention, judge, limits, throughput, timing
 from fixtures.concepts import concept
 from fixtures.contests import over_lengths
+from fixtures.estimates import compared
 from fixtures.implementations import Implementation
 from fixtures.subject import Subject
 from fixtures.throughput import Contest, Outcome, Witnesses, contest, prepared
-from fixtures.timing import Stopwatch, Work
+from fixtures.timing import Policy, Race, Stopwatch, Work
 from reference.attention.scaled_dot_product import scaled_dot_product
 from suites.selfcheck.fake_machine import Machine
 
@@ -107,7 +108,7 @@ def test_right_ones_get_rates_and_ratios() -> None:
 
 
 def test_the_ratio_to_the_baseline_is_told() -> None:
-    """Rounds go on for it, and the record of the greatest length has the word and the margin."""
+    """Rounds go on for it."""
 
     def slower(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         spend(0.0005)
@@ -115,12 +116,24 @@ def test_the_ratio_to_the_baseline_is_told() -> None:
 
     result = compete(first=right, slower=slower, other=right)
     assert result.race is not None and result.race.told("first")
-    facts = {"metric": "forward", "unit": "tokens/s", "settings": {}, "better": "higher"}
-    words = {}
-    for name, outcome in result.outcomes.items():
-        rows = over_lengths(facts | {"implementation": name}, result, outcome, lengths=[1], setting="tokens")
-        words[name] = [(row["comparison"], row["margin"]) for row in rows if row["metric"] == "forward ratio"]
-    assert words == {"first": [], "slower": [("SLOWER", 0.025)], "other": [("SAME", 0.025)]}
+    words = {name: [compared(o.ratio) for o in [outcome] if o.ratio] for name, outcome in result.outcomes.items()}
+    assert words == {"first": [], "slower": ["SLOWER"], "other": ["SAME"]}
+
+
+def test_a_ratio_is_recorded_with_its_word() -> None:
+    """Of a contest over lengths, that of the greatest."""
+    times = {"ours": {1: [1.0] * 8, 4: [4.0] * 8}, "theirs": {1: [2.0] * 8, 4: [4.0, 4.01] * 4}}
+    samples = {name: blocks[4] for name, blocks in times.items()}
+    lengths = Race(Policy(), blocks=times, samples=samples)
+    rate = lengths.seconds("ours").per_second()
+    result = Contest({}, "theirs", False, (), lengths)
+    facts = {"implementation": "ours", "metric": "forward", "unit": "tokens/s", "settings": {}, "better": "higher"}
+    rows = over_lengths(facts, result, Outcome("pass", rate=rate, ratio=rate), lengths=[1, 4], setting="tokens")
+    told = [row for row in rows if row["metric"] == "forward ratio"]
+    assert [(row["unit"], row["comparison"], row["margin"], row["n"]) for row in told] == [
+        ("x theirs", "SAME", 0.025, 8)
+    ]
+    assert not any("comparison" in row for row in rows if row not in told)
 
 
 def test_a_fast_wrong_one_is_not_timed() -> None:
