@@ -84,6 +84,16 @@ def placed(text: str, steps: Sequence[Any] = ()) -> tuple[str, Sequence[Span]]:
     return normalization(text, steps=steps) if steps else (text, [(at, at + 1) for at in range(len(text))])
 
 
+def trimmed(token: str, place: Span, kept: bool) -> Span:
+    """The place of a token without the spaces at its ends, also those in byte letters; kept: but with one in front."""
+    begin, end = place
+    if (spaces := regex.match(r"[\sĠ]+", token)) and not (kept and len(spaces[0]) == 1):
+        begin = min(begin + len(spaces[0]), end)
+    if spaces := regex.search(r"[\sĠ]+\Z", token):
+        end = max(end - len(spaces[0]), begin)
+    return begin, end
+
+
 def checked_text(text: object) -> None:
     """Raises ValueError for what is no text, and for lone surrogates."""
     if not isinstance(text, str):

@@ -11,6 +11,7 @@ from typing import Any
 import regex
 
 from reference.tokenizers._added import added_fields
+from reference.tokenizers._cutting import is_name
 from reference.tokenizers._files import _expect, _flat, _in_folder, _json_object, _kind, _merges, _steps, _tables, _text
 from reference.tokenizers._oniguruma import translated
 from reference.tokenizers.pre_tokenization import GPT2, GPT4, GPT4O
@@ -20,7 +21,6 @@ _MODEL = {
     "type": ("BPE", None),
     "dropout": (None, 0.0),
     "continuing_subword_prefix": (None, ""),
-    "end_of_word_suffix": (None, ""),
     "byte_fallback": (False, None),
     "ignore_merges": (False, True, None),
 }
@@ -29,6 +29,10 @@ _PUNCTUATION = r"[\p{P}$+<=>^`|~]"  # BERT's: all ASCII that is neither letter, 
 # Expressions that match everything, so that a text without what they leave is the whole text: also GPT-4's as
 # conversions write it.
 _WHOLE = {GPT2, GPT4, GPT4O, GPT4.replace("'(?i:[sdmt]|ll|ve|re)", "(?i:'s|'t|'re|'ve|'m|'ll|'d)")}
+
+
+# One that leaves nothing but spaces: CLIP's.
+_SOLID = {r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"}
 
 
 def byte_level_fields(
@@ -55,7 +59,8 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
     if "model" not in content:
         raise ValueError(f"{path}: expected a tokenizer.json with a model; a vocab.json needs its merges.txt as well")
     steps = _steps(path, content.get("normalizer"))
-    pattern, prefixed = _cuts(path, _flat(path, content.get("pre_tokenizer"), "pretokenizers"))
+    cuts = _flat(path, content.get("pre_tokenizer"), "pretokenizers")
+    pattern, prefixed = _cuts(path, cuts)
     _expect(path, "model", model, _MODEL)
     vocabulary = _tables(path, model)
     added = added_fields(content)
@@ -68,6 +73,9 @@ def _whole(path: Path, content: dict[str, Any], alphabet: set[str]) -> dict[str,
         "steps": steps,
         "add_prefix_space": prefixed,
         "ignore_merges": bool(model.get("ignore_merges")),
+        "end_of_word": model.get("end_of_word_suffix") or "",
+        "drop_spaces": any(_split(part)[:2] == (("Removed", True), text) for part in cuts for text in _SOLID),
+        "trim_offsets": _trims(_flat(path, content.get("post_processor"), "processors")),
         **added,
     }
 
@@ -96,16 +104,31 @@ def _expression(path: Path, part: Any) -> str:
         return r"\p{N}" if part.get("individual_digits") else r"\p{N}+"
     if kind == "Punctuation" and part.get("behavior", "Isolated") in ("Isolated", "Contiguous"):
         return _PUNCTUATION + ("+" if part.get("behavior") == "Contiguous" else "")
-    wanted: Any = part.get("pattern") if kind == "Split" else None
-    text = next(iter(wanted.values()), None) if isinstance(wanted, dict) and len(wanted) == 1 else None
-    if not isinstance(text, str) or not wanted.keys() <= {"Regex", "String"}:
+    kept, text, is_regex = _split(part)
+    if text is None:
         raise ValueError(f"{path}: expected Split, Digits or Punctuation beside ByteLevel, got {kind}")
-    kept = part.get("behavior"), bool(part.get("invert"))
-    if kept == ("Removed", True) and text not in _WHOLE:
+    if kept == ("Removed", True) and text not in _WHOLE | _SOLID:
         raise ValueError(f"{path}: expected nothing to be removed, but the Split may leave something: {text!r}")
     if kept not in (("Isolated", False), ("Removed", True)):
         raise ValueError(f"{path}: expected the Split to keep its matches, got {part.get('behavior')!r}")
-    return translated(text) if "Regex" in wanted else regex.escape(text)
+    made = translated(text) if is_regex else regex.escape(text)
+    return f"(?:{made})" if is_name(made) else made
+
+
+def _split(part: Any) -> tuple[tuple[Any, bool], str | None, bool]:
+    """What a `Split` does with its matches and whether with the rest instead, its text if it has one, and whether that
+    is an expression."""
+    wanted: Any = part.get("pattern") if _kind(part) == "Split" else None
+    text = next(iter(wanted.values()), None) if isinstance(wanted, dict) and len(wanted) == 1 else None
+    known = isinstance(text, str) and wanted.keys() <= {"Regex", "String"}
+    return (part.get("behavior"), bool(part.get("invert"))), text if known else None, known and "Regex" in wanted
+
+
+def _trims(processors: list[Any]) -> bool | str:
+    """Whether one of them takes the spaces at the ends of tokens from their places, or all but one before the first."""
+    kinds = ("ByteLevel", "RobertaProcessing")
+    found = [part for part in processors if _kind(part) in kinds and part.get("trim_offsets", True)]
+    return bool(found) and ("but the first" if found[0].get("add_prefix_space", True) else True)
 
 
 def _of_ranks(path: Path, letters: Mapping[int, str]) -> dict[str, Any]:

@@ -21,6 +21,11 @@ def tiles(expression: regex.Pattern[str], text: str) -> list[str]:
     return [*found, text[at:]] if at < len(text) else found
 
 
+def is_name(expression: str) -> bool:
+    """Whether it is written as names are (`gpt-2`), and can hardly be meant for an expression."""
+    return regex.fullmatch(r"[\w-]+", expression) is not None
+
+
 @lru_cache
 def any_of(tokens: frozenset[str]) -> regex.Pattern[str]:
     """An expression for any of the tokens; of those that begin at one place for the longest."""

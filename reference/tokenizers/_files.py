@@ -1,13 +1,15 @@
 """The files in which tokenizers are kept, read into plain tables. Whatever is wrong is a ValueError that names it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from reference.tokenizers._oniguruma import translated
+from reference.tokenizers.normalization import bert_steps
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -19,6 +21,8 @@ _STEPS = {
     "StripAccents": "strip_marks",
 }
 """Parts of a normalizer without options, as steps of `normalization`."""
+BERT = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
+"""The switches of a `BertNormalizer`, and what is meant where they lack."""
 
 
 def named(
@@ -112,7 +116,14 @@ def _in_folder(path: Path, merges: str | Path | None) -> tuple[Path, str | Path 
 
 def _steps(path: Path, normalizer: Any) -> list[Any]:
     """The steps of `normalization` that a normalizer is."""
-    return [_step(path, part) for part in _flat(path, normalizer, "normalizers")]
+    return [step for part in _flat(path, normalizer, "normalizers") for step in _several(path, part)]
+
+
+def _several(path: Path, part: Any) -> Sequence[Any]:
+    if _kind(part) != "BertNormalizer":
+        return [_step(path, part)]
+    switches: Any = {name: part.get(name, default) for name, default in BERT.items()}
+    return bert_steps(**switches)
 
 
 def _step(path: Path, part: Any) -> Any:
@@ -127,15 +138,27 @@ def _step(path: Path, part: Any) -> Any:
         return "replace", part["pattern"]["String"], part["content"]
     if kind == "Replace" and part["pattern"].get("Regex"):
         return "substitute", translated(part["pattern"]["Regex"]), part["content"]
-    known = ", ".join([*_STEPS, "Prepend", "Replace", "Strip"])
+    known = ", ".join([*_STEPS, "BertNormalizer", "Prepend", "Replace", "Strip"])
     raise ValueError(f"{path}: expected a normalizer of {known}, or none, got {kind}")
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a file in UTF-8, got {type(error).__name__}: {error}") from error
+    if text.startswith("\ufeff"):
+        raise ValueError(f"{path}: expected UTF-8 without a byte order mark, which would be part of the first token")
+    return text
+
+
+def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The last of equal keys would count, without a word."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        again = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+        raise ValueError(f"{path}: expected every key once in an object, {again!r} comes again")
+    return content
 
 
 def _json_object(path: Path) -> dict:
@@ -143,7 +166,7 @@ def _json_object(path: Path) -> dict:
     if not text:
         raise ValueError(f"{path}: expected JSON, got an empty file")
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=lambda pairs: _once(path, pairs))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: expected JSON, got {error}") from error
     if not isinstance(content, dict):

@@ -22,9 +22,17 @@ from reference.tokenizers._sentencepiece import (
     found_tokens,
 )
 from reference.tokenizers._sentencepiece_rules import compiled
-from reference.tokenizers.normalization import Span
+from reference.tokenizers.normalization import Span, normalization
 
 SPECIAL: list[PieceLike] = [("<unk>", 0.0, "unknown"), ("<s>", 0.0, "control"), ("</s>", 0.0, "control")]
+
+_SWITCHES = {
+    "byte_fallback": (True, False),
+    "add_dummy_prefix": (True, False, "missing", "first"),
+    "remove_extra_whitespaces": (True, False, "inner", "stripped", "words"),
+    "escape_whitespaces": (True, False),
+    "spaces_last": (True, False),
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,12 @@ class PieceModel(Added, ABC):
     tidied: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
+        for switch, values in _SWITCHES.items():
+            if (chosen := getattr(self, switch)) not in values:
+                raise ValueError(f"{switch}: expected one of {', '.join(map(repr, values))}, got {chosen!r}")
         checked_pieces(self.pieces, self.byte_fallback)
         compiled(self.rules)  # raises for what are no rules
+        normalization("", steps=[*self.steps, *self.tidied])  # raises for others than there are
         checked(self, {text: id for id, (text, *_) in enumerate(self.pieces)})
 
     def encode(self, text: str) -> list[int]:

@@ -18,6 +18,9 @@ from reference.tokenizers._sentencepiece_rules import CompiledRules, Spaced
 _STEPS = {name.upper(): name for name in ("nfc", "nfd", "nfkc", "nfkd")}
 _STEPS |= {"Nmt": "nmt", "Lowercase": "lowercase", "StripAccents": "strip_marks"}
 
+_STRIPPED = {"left", "right", "early"}
+"""What is known once a `Strip` was seen."""
+
 
 def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
     """From a `tokenizer.json` of a Unigram or BPE model, or a folder with one. Raises ValueError for any other.
@@ -68,6 +71,8 @@ def piece_fields(path: str | Path, algorithm: str) -> dict[str, Any]:
             fields["merges"] = _merges(path, model["merges"])
         if found["words"] and any(SPACE in text[1:] for text, _, kind in pieces if kind == "unused"):
             raise ValueError(f"{path}: expected no cut at spaces where pieces have spaces inside")
+    else:
+        fields["words_apart"] = found["words"]
     return {"pieces": pieces, "byte_fallback": fallback, "spaces_last": found["late"], **added, **fields}
 
 
@@ -137,8 +142,9 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
         kind, pattern = _kind(part), part.get("pattern") or {}
         _expect(path, f"pattern of {kind}", pattern, {})
         first, seen = not rules and not any(found.values()), "early" if n < len(early) else "late"
-        if kind == "Precompiled" and first:
+        if kind == "Precompiled" and not rules and not any(found[what] for what in found.keys() - _STRIPPED):
             rules = _table(path, part.get("precompiled_charsmap"))
+            found |= dict.fromkeys(_STRIPPED, False)  # what was stripped before, as DeBERTa's, rules may bring again
             continue
         if kind in _STEPS and first:
             steps.append(_STEPS[kind])
@@ -170,7 +176,8 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
             fields |= {"add_dummy_prefix": prefix, "escape_whitespaces": True}
             found["words"] |= part.get("split", True) is not False
         else:
-            raise ValueError(f"{path}: expected a normalizer as SentencePiece's converted models have it, got {part!r}")
+            shown = {name: value for name, value in part.items() if name != "precompiled_charsmap"}
+            raise ValueError(f"{path}: expected a normalizer as SentencePiece's converted models have it, got {shown}")
         found[seen] = True
     rules = Spaced(CompiledRules(rules) if rules else None) if found["all"] else rules
     prefixed = bool(fields["add_dummy_prefix"])
@@ -186,7 +193,9 @@ def _tidied(early: Sequence[Mapping[str, Any]]) -> tuple[Any, ...] | None:
     """What a normalizer does to spaces, as steps; None where it makes letters of them, or begins a text with one."""
     steps: list[Any] = []
     for part in early:
-        if part["type"] == "Strip":
+        if part["type"] == "Precompiled":
+            steps = []  # those before it are done before the rules
+        elif part["type"] == "Strip":
             steps.append(("strip", part["strip_left"], part["strip_right"]))
         elif part["type"] == "Replace" and "Regex" in part["pattern"]:
             steps.append(("substitute", part["pattern"]["Regex"], part["content"]))

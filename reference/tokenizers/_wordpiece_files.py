@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from reference.tokenizers._added import added_fields
-from reference.tokenizers._files import _expect, _json_object, _kind, _tables, _text
+from reference.tokenizers._files import BERT, _expect, _flat, _json_object, _kind, _tables, _text
 
 _MODEL = {"type": ("WordPiece", None)}
-_SWITCHES = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
+_PARTS = {"normalizer": "normalizer", "pre_tokenizer": "pretokenizer"}
 _CONFIGURATION = {
     "do_lower_case": "lowercase",
     "tokenize_chinese_chars": "handle_chinese_chars",
@@ -54,37 +54,54 @@ def _whole(path: Path) -> dict[str, Any]:
     model: Any = content.get("model")
     _expect(path, "model", model, _MODEL)
     vocabulary = _tables(path, model, merges=False)
-    normalizer, cutter, decoder = (content.get(name) or {} for name in ("normalizer", "pre_tokenizer", "decoder"))
+    decoder = content.get("decoder") or {}
     _expect(path, "decoder", decoder, {})
-    if _kind(normalizer) != "BertNormalizer" or _kind(cutter) != "BertPreTokenizer":
-        kinds = f"{_kind(normalizer)} and {_kind(cutter)}"
-        raise ValueError(f"{path}: expected BertNormalizer and BertPreTokenizer, got {kinds}")
+    found = [_flat(path, content.get(part), f"{inner}s") for part, inner in _PARTS.items()]
+    kinds = [", ".join(map(_kind, parts)) or "none" for parts in found]
+    if kinds != ["BertNormalizer", "BertPreTokenizer"]:
+        raise ValueError(f"{path}: expected BertNormalizer and BertPreTokenizer, got {' and '.join(kinds)}")
+    normalizer = found[0][0]
     return {
         "vocabulary": vocabulary,
         "unknown": model.get("unk_token", "[UNK]"),
         "prefix": model.get("continuing_subword_prefix", "##"),
         "longest": model.get("max_input_chars_per_word", 100),
         "cleanup": decoder.get("cleanup", True),
-        **{name: normalizer.get(name, default) for name, default in _SWITCHES.items()},
+        **{name: normalizer.get(name, default) for name, default in BERT.items()},
         **added_fields(content),
         **_frame(path, content.get("post_processor")),
     }
 
 
-def _frame(path: Path, processor: Any) -> dict[str, str]:
-    """The tokens that the post-processor puts around a text."""
+def _frame(path: Path, processor: Any) -> dict[str, Any]:
+    """What the post-processor puts around one text and around two."""
     if processor is None:
-        return {}
+        return {"frames": [[("$A", 0)], [("$A", 0), ("$B", 1)]]}
     _expect(path, "post_processor", processor, {})
-    if _kind(processor) == "BertProcessing":
-        frame = {"begin": processor.get("cls"), "end": processor.get("sep")}
-        for pair in frame.values():
-            if not isinstance(pair, list) or not pair or not isinstance(pair[0], str):
-                raise ValueError(
-                    f"{path}: expected post_processor with cls and sep, a token and its id each, got {pair!r}"
-                )
-        return {field: pair[0] for field, pair in frame.items()}
-    single = [next(iter(part.items())) for part in processor.get("single", [])]
-    if [kind for kind, _ in single] != ["SpecialToken", "Sequence", "SpecialToken"]:
-        raise ValueError(f"{path}: expected a post_processor as BERT's, got {_kind(processor)}")
-    return {"begin": single[0][1]["id"], "end": single[2][1]["id"]}
+    kind = _kind(processor)
+    if kind == "TemplateProcessing":
+        return {"frames": [_template(path, processor, name) for name in ("single", "pair")]}
+    if kind not in ("BertProcessing", "RobertaProcessing"):
+        known = "BertProcessing, RobertaProcessing, TemplateProcessing"
+        raise ValueError(f"{path}: expected a post_processor of {known}, or none, got {kind}")
+    begin, end = processor.get("cls"), processor.get("sep")
+    for pair in (begin, end):
+        if not isinstance(pair, list) or not pair or not isinstance(pair[0], str):
+            raise ValueError(f"{path}: expected post_processor with cls and sep, a token and its id each, got {pair!r}")
+    if kind == "BertProcessing":
+        return {"begin": begin[0], "end": end[0]}
+    one = [(begin[0], 0), ("$A", 0), (end[0], 0)]
+    return {"frames": [one, [*one, (end[0], 0), ("$B", 0), (end[0], 0)]]}
+
+
+def _template(path: Path, processor: Any, name: str) -> list[tuple[str, int]]:
+    rows: list[tuple[str, int]] = []
+    for part in processor.get(name) or []:
+        [(kind, own)] = part.items()
+        if kind not in ("SpecialToken", "Sequence") or type(own.get("type_id", 0)) is not int:
+            raise ValueError(f"{path}: expected post_processor.{name} of SpecialToken and Sequence, got {part!r}")
+        names = [f"${own['id']}"]
+        if kind == "SpecialToken":  # by a name, which may stand for several tokens
+            names = processor.get("special_tokens", {}).get(own["id"], {}).get("tokens", [own["id"]])
+        rows += [(token, own.get("type_id", 0)) for token in names]
+    return rows

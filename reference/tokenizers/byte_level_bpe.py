@@ -66,6 +66,8 @@ it is cut, and what is between two of them is encoded as a text by itself.
 - Of special tokens that begin at the same place the longest is meant. `tiktoken` takes any one of them.
 - A special token may take the spaces around it along (`lstrip`, `rstrip`: RoBERTa's `<mask>`): they are in its offsets,
   and gone when it is decoded. `single_word` keeps it from being found within a longer word.
+- CLIP knows where words end (`</w>`), and drops the spaces between; decoding shows the marks as they are.
+- Some files say that a token's place has no spaces at its ends (`trim_offsets`), RoBERTa's among them, not GPT-2's.
 - Offsets count characters. A token that is a part of a character has the place of the whole.
 - `tokenizers` reads a special token of byte letters as bytes when it decodes: of `<é>` it makes `<\ufffd>`.
 - Which characters are letters or numbers depends on the version of Unicode, so libraries cut the latest ones apart.
@@ -81,13 +83,13 @@ from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import regex
 
-from reference.tokenizers._added import Added, Part, checked, checked_text, placed
+from reference.tokenizers._added import Added, Part, checked, checked_text, placed, trimmed
 from reference.tokenizers._byte_level_files import byte_level_fields
-from reference.tokenizers._cutting import any_of, chosen, tiles
+from reference.tokenizers._cutting import any_of, chosen, is_name, tiles
 from reference.tokenizers._files import named
 from reference.tokenizers._pair_counts import learn
 from reference.tokenizers.normalization import Span, normalization
@@ -118,7 +120,9 @@ class ByteLevelBPE(Added):
     pattern: one of `CUTS` of pre_tokenization (gpt2, gpt4, gpt4o), or an expression: what it matches, and what it
     leaves, are words; of several each cuts what the one before has left, and those after "bytes" cut byte letters.
     steps: those of `normalization`, before a text is cut; add_prefix_space: a text that begins without a space gets
-    one; ignore_merges: a word that is a token needs no merges.
+    one; ignore_merges: a word that is a token needs no merges; end_of_word: what the last letter of a word is written
+    with; drop_spaces: words of spaces have no tokens; trim_offsets: places leave out the spaces at the ends of tokens, or
+    "but the first", which may have been put there, where it is one.
 
     special: text -> id, of tokens outside of all merges; lstrip, rstrip: those that take the spaces before or after
     them along; single_word: those that count only where no word goes on; normalized: those that are looked for after
@@ -131,6 +135,9 @@ class ByteLevelBPE(Added):
     ignore_merges: bool = False
     steps: Sequence[Any] = ()
     add_prefix_space: bool = False
+    end_of_word: str = ""
+    drop_spaces: bool = False
+    trim_offsets: bool | str = False
 
     def __post_init__(self) -> None:
         _check(self)
@@ -191,22 +198,29 @@ class ByteLevelBPE(Added):
         rows: list[tuple[int, str, tuple[int, int]]] = []
         for part in self._found(text, allowed_special, disallowed_special):
             if part.token is not None:
-                rows.append((self.special[part.token], part.token, part.place))
+                rows.append((self.special[part.token], part.token, self._trimmed(part.text, part.place, not rows)))
                 continue
             _, read, begin, spans = self._spaced(part)
             places = [span for character, span in zip(read, spans, strict=True) for _ in character.encode()]
-            first = 0
-            for id in (id for word in self._words(read) for id in self._ids(word)):
-                last = first + len(self._tokens[id])
-                rows.append((id, self._tokens[id], (begin + places[first][0], begin + places[last - 1][1])))
-                first = last
+            at = 0
+            for word in self._words(read):
+                first, at = at, at + len(word.encode())
+                for id in self._ids(word):
+                    token = self._tokens[id]
+                    last = first + len(token.removesuffix(self.end_of_word))
+                    place = begin + places[first][0], begin + places[last - 1][1]
+                    rows.append((id, token, self._trimmed(token, place, not rows)))
+                    first = last
         return Encoding([id for id, _, _ in rows], [token for _, token, _ in rows], [place for _, _, place in rows])
+
+    def _trimmed(self, token: str, place: Span, is_first: bool) -> Span:
+        kept = self.trim_offsets == "but the first" and (is_first or place[0] == 0)
+        return trimmed(token, place, kept) if self.trim_offsets else place
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of any ids, also such as `encode` never returns. Raises ValueError for an id that no token has."""
         ids = list(ids)
-        unknown = [id for id in ids if id not in self._bytes]
-        if unknown:
+        if unknown := [id for id in ids if not isinstance(id, SupportsIndex) or id not in self._bytes]:
             raise ValueError(f"decode expects ids of the vocabulary, got {unknown[0]!r}")
         return b"".join(self._bytes[id] for id in ids).decode("utf-8", errors="replace")
 
@@ -220,6 +234,8 @@ class ByteLevelBPE(Added):
         return self._parts(text, self._read, allowed)
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
+        if self.drop_spaces and regex.fullmatch(r"\s+", word):
+            return ()
         parts = [LETTERS[byte] for byte in word.encode()]
         if self._cuts[1]:
             return tuple(id for piece in _tiled(self._cuts[1], "".join(parts)) for id in self._merged([*piece]))
@@ -229,6 +245,7 @@ class ByteLevelBPE(Added):
         """Linked list and heap: n log n, also for one word of a megabyte."""
         if self.ignore_merges and "".join(parts) in self.vocabulary:
             return (self.vocabulary["".join(parts)],)
+        parts[-1] += self.end_of_word
         before, after = list(range(-1, len(parts) - 1)), list(range(1, len(parts) + 1))
         heap = [(self._ranks[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in self._ranks]
         heapify(heap)
@@ -292,6 +309,10 @@ def _check(own: ByteLevelBPE) -> None:
         raise ValueError("vocabulary: expected tokens (str) and their ids (int)")
     if missing := [letter for letter in BYTES if letter not in vocabulary]:
         raise ValueError(f"vocabulary: expected all 256 byte letters, got {256 - len(missing)}, without {missing[0]!r}")
+    if missing := [letter for letter in BYTES if letter + own.end_of_word not in vocabulary]:
+        raise ValueError(f"vocabulary: expected all byte letters as ends of words too, without {missing[0]!r}")
+    if own.trim_offsets not in (True, False, "but the first"):
+        raise ValueError(f"trim_offsets: expected True, False or 'but the first', got {own.trim_offsets!r}")
     if odd := [token for token in vocabulary if not token or not BYTES.keys() >= set(token)]:
         raise ValueError(f"vocabulary: expected tokens written in byte letters, got {odd[0]!r}")
     checked(own, vocabulary, lambda token: "".join(LETTERS[byte] for byte in token.encode()))
@@ -301,6 +322,12 @@ def _check(own: ByteLevelBPE) -> None:
     if again := [pair for pair, number in Counter(map(tuple, own.merges)).items() if number > 1]:
         raise ValueError(f"merges: expected every pair once, {again[0]!r} comes again")
     normalization("", steps=own.steps)  # raises for others than there are
+    patterns = [own.pattern] if isinstance(own.pattern, str) else own.pattern
+    if unknown := [one for one in patterns if one not in (*CUTS, "bytes") and is_name(one)]:
+        known = ", ".join(CUTS)
+        raise ValueError(
+            f"pattern: expected one of {known}, or an expression, got {unknown[0]!r}: (?:{unknown[0]}) would be one"
+        )
     try:
         own._cuts  # noqa: B018
     except regex.error as error:

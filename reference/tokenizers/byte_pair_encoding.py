@@ -72,7 +72,7 @@ from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heappush
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import regex
 
@@ -178,7 +178,7 @@ class BytePairEncoding(Added):
         Raises ValueError for an id that no token has.
         """
         ids = list(ids)
-        if unknown := [id for id in ids if id not in self._tokens]:
+        if unknown := [id for id in ids if not isinstance(id, SupportsIndex) or id not in self._tokens]:
             raise ValueError(f"decode expects ids of the vocabulary, got {unknown[0]!r}")
         tokens = [self._tokens[id] for id in ids]
         if self.byte_fallback:

@@ -88,7 +88,9 @@ class SentencepieceBPE(PieceModel):
             raise ValueError(f"merges: expected merges of two pieces into a third, got {odd[0]!r}")
 
     def sample(self, text: str, *, alpha: float, times: int, seed: int) -> list[list[int]]:
-        """Cuts in which each gluing is passed over, for good, with probability alpha."""
+        """Cuts in which each gluing is passed over, for good, with probability alpha. Raises ValueError for none."""
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"sample expects a probability alpha, got {alpha}")
         normalized, random = self._normalizer(text), Random(seed)
         paths = (self._path(normalized.text, alpha, random) for _ in range(times))
         return [[id for id, _ in self._named(normalized, path)] for path in paths]

@@ -60,6 +60,8 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
 - Of equal cuts the one whose last piece is the longest wins, place by place. SentencePiece adds up in float32,
   `tokenizers` in float64: where floats round, ties differ (`precision`). Since 0.2.3 a sum beyond 100,000 begins anew,
   so that float32 can tell the cuts of a long text apart; before, those of a few hundred kilobytes were cut by chance.
+- `l` + `ll` and `ll` + `l` are equal, but floats need not add up to the same. `tokenizers` cuts T5's texts at spaces
+  and begins every word at 0, SentencePiece goes on from the words before: they part where a word has such ties.
 - A user-defined symbol is rather good than certain: its score is close to 0, but pieces that contain it, or scores
   above 0, can beat it. Before SentencePiece 0.2.3 it had the length times the best score, less 0.1.
 - The length of a symbol is that of its UTF-8 for `encode`, but its characters for the $n$ best cuts and for samples, so
@@ -67,6 +69,8 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
 - Without any normal piece an unknown character is better than all symbols but those of a single character.
 - `<s>` in a text is three characters. `tokenizers`, which has no kinds, would find a piece.
 - Equally probable cuts have no order among the best $n$.
+- `tokenizers` reads a letter with its marks at once where they have fewer than six bytes, and then the first rule of a
+  compiled table replaces all of them: of `e` with two accents one is lost. In longer ones it composes nothing.
 - Decoding leaves out the first space, of each piece as long as nothing is written. An unknown piece is ` ⁇ `.
 - SentencePiece takes its seeds from a suffix array (only what is followed by different characters) and computes in
   float32; trained models of two implementations may differ, their encodings under the same model may not.
@@ -74,12 +78,15 @@ which is never normalized; `unused`, which decodes but is never found; or `byte`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from random import Random
+
+import regex
 
 from reference.tokenizers import _lattice, _unigram_training
 from reference.tokenizers._files import named
@@ -100,10 +107,12 @@ class SentencepieceUnigram(PieceModel):
     pieces: (text, score, kind), by id; rules: what to replace before all else, the longest match first, as a mapping,
     by the name `nmt_nfkc`, or compiled; add_dummy_prefix: or "missing", only where a text begins without a space;
     remove_extra_whitespaces: or "inner", of several spaces one and none at the ends; steps: those of `normalization`,
-    before all else; precision: "single" or "double", in which scores add up.
+    before all else; precision: "single" or "double", in which scores add up; words_apart: whether they do so from 0 in
+    every word with the space before it, as where a `tokenizer.json` cuts at spaces.
     """
 
     precision: str = "single"
+    words_apart: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -119,7 +128,9 @@ class SentencepieceUnigram(PieceModel):
         return [(self._ids(normalized, path), score) for path, score in best]
 
     def sample(self, text: str, *, alpha: float, times: int, seed: int) -> list[list[int]]:
-        """Cuts drawn from P_alpha, `times` of them, from a seed."""
+        """Cuts drawn from P_alpha, `times` of them, from a seed. Raises ValueError for an alpha below 0, or none."""
+        if not 0 <= alpha < math.inf:
+            raise ValueError(f"sample expects a finite alpha of at least 0, got {alpha}")
         normalized, random = self._normalizer(text), Random(seed)
         edges = list(self._edges(normalized.text))
         sums = _lattice.forward(edges, alpha)
@@ -174,6 +185,14 @@ class SentencepieceUnigram(PieceModel):
         return cls(**piece_fields(path, "Unigram"), precision="double")
 
     def _path(self, text: str) -> _lattice.Path:
+        if not self.words_apart:
+            return self._best(text)
+        words = regex.finditer(f"{SPACE}[^{SPACE}]*|[^{SPACE}]+", text)
+        return [
+            (word.start() + start, word.start() + end, id) for word in words for start, end, id in self._best(word[0])
+        ]
+
+    def _best(self, text: str) -> _lattice.Path:
         edges = _lattice.cuts(text, self._trie, self._encoded, self._unknown)
         if self.precision == "single":
             return _lattice.best(edges, len(text), single, LIMIT)

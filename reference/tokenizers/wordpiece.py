@@ -30,7 +30,7 @@ smallest right id. The merges are forgotten: encoding asks for tokens alone.
 | $V$, $V_\#$ | `vocabulary` | token -> id; those with `prefix` continue a word |
 | $n$ | | characters of a word, after normalization |
 | $N$ | `count` | occurrences in the corpus |
-| `[CLS] A [SEP] B [SEP]` | `begin`, `end` | the frame of one or two texts |
+| `[CLS] A [SEP] B [SEP]` | `begin`, `end`, `frames` | what is around one text or two |
 | | `types` | 0 for the first text and its frame, 1 for the second |
 
 ## Papers
@@ -52,6 +52,7 @@ smallest right id. The merges are forgotten: encoding asks for tokens alone.
   Outside ASCII a symbol such as `€` is a letter like any other.
 - Vertical tab and U+0085 are control characters: they vanish and cut nothing. A no-break space cuts.
 - Offsets point into the text as it was given: characters that went are within the token around them, or in none.
+- MPNet, which has RoBERTa's frame, puts two tokens between two texts, and all of it is of type 0.
 - Of two texts that are too long the longer one loses its last token, the second one where they are equally long.
 - Decoding puts a space before what has no prefix. With `cleanup` it takes the one before `.`, `,`, `?` and `!` away,
   and nothing brings capitals and accents back.
@@ -65,7 +66,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 from reference.tokenizers._added import Added, checked, placed
 from reference.tokenizers._files import named
@@ -75,6 +76,7 @@ from reference.tokenizers.normalization import Span, bert_steps, normalization
 from reference.tokenizers.pre_tokenization import pre_tokenization
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_TEXTS = ("$A", "$B")
 _CLEANED = (" .", " ?", " !", " ,", " n't", " 'm", " 's", " 've", " 're")
 
 
@@ -92,7 +94,8 @@ class WordPiece(Added):
     """BERT's tokenizer. Raises ValueError for a vocabulary that contradicts itself or lacks `unknown`.
 
     vocabulary: token -> id; prefix: what tokens within a word begin with; longest: characters of a word, the longer
-    ones are unknown; the four options of BERT's normalization; begin, end: the frame; cleanup: of decoded texts.
+    ones are unknown; the four options of BERT's normalization; begin, end: the frame; cleanup: of decoded texts;
+    frames: of one text and of two, if they are not BERT's: rows of (token, type), in which `$A` and `$B` are the texts.
     special: text -> id, of tokens that are found in a text before it is cut; for their flags see `byte_level_bpe`.
     """
 
@@ -107,6 +110,7 @@ class WordPiece(Added):
     begin: str = "[CLS]"
     end: str = "[SEP]"
     cleanup: bool = True
+    frames: Sequence[Sequence[tuple[str, int]]] = ()
 
     def __post_init__(self) -> None:
         if not all(isinstance(token, str) and type(id) is int for token, id in self.vocabulary.items()):
@@ -114,6 +118,14 @@ class WordPiece(Added):
         if self.unknown not in self.vocabulary:
             raise ValueError(f"vocabulary: expected the unknown token {self.unknown!r} among the tokens")
         checked(self, self.vocabulary)
+        texts = [sorted(name for name, _ in frame if name in _TEXTS) for frame in self._frames]
+        if texts != [["$A"], ["$A", "$B"]]:
+            raise ValueError(f"frames: expected one of $A and one of $A and $B, got {self.frames!r}")
+
+    @cached_property
+    def _frames(self) -> Sequence[Sequence[tuple[str, int]]]:
+        one = [(self.begin, 0), ("$A", 0), (self.end, 0)]
+        return self.frames or [one, [*one, ("$B", 1), (self.end, 1)]]
 
     @cached_property
     def _tokens(self) -> dict[int, str]:
@@ -145,19 +157,21 @@ class WordPiece(Added):
     def encoding(
         self, text: str, other: str | None = None, *, special: bool = False, length: int | None = None
     ) -> Encoding:
-        """One text or two in tokens, in BERT's frame if `special`, of at most `length` tokens together with it.
+        """One text or two in tokens, in their frame if `special`, of at most `length` tokens together with it.
 
         Raises ValueError for what is no text or lone surrogates, for a length without room for the frame, and for a
         frame of tokens that the vocabulary lacks.
         """
         texts = [self._encode(part) for part in (text, other) if part is not None or part is text]
+        frame = self._frames[len(texts) - 1]
         if length is not None:
-            _truncate(texts, length - (len(texts) + 1) * special, length)
-        if special:
-            frame = {token: (self._id(token), token, (0, 0)) for token in (self.begin, self.end)}
-            texts = [[*tokens, frame[self.end]] for tokens in texts]
-            texts[0].insert(0, frame[self.begin])
-        rows = [(*token, n) for n, tokens in enumerate(texts) for token in tokens]
+            _truncate(texts, length - (len(frame) - len(texts)) * special, length)
+        rows: list[tuple[int, str, tuple[int, int], int]] = []
+        for name, type in frame:
+            if name in _TEXTS:
+                rows += [(*token, type) for token in texts[_TEXTS.index(name)]]
+            elif special:
+                rows.append((self._id(name), name, (0, 0), type))
         ids, tokens, offsets, types = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
         return Encoding(ids, tokens, offsets, types)
 
@@ -167,7 +181,7 @@ class WordPiece(Added):
         Raises ValueError for an id that no token has.
         """
         ids = list(ids)
-        if unknown := [id for id in ids if id not in self._tokens]:
+        if unknown := [id for id in ids if not isinstance(id, SupportsIndex) or id not in self._tokens]:
             raise ValueError(f"decode expects ids of the vocabulary, got {unknown[0]!r}")
         first, *others = [self._tokens[id] for id in ids] or [""]
         parts = [first, *(t.removeprefix(self.prefix) if t.startswith(self.prefix) else f" {t}" for t in others)]

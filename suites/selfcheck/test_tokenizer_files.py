@@ -30,7 +30,7 @@ FILES: dict[type[Any], dict[str, Any]] = {
     WordPiece: {
         "normalizer": {"type": "BertNormalizer", "lowercase": True},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {"type": "TemplateProcessing", "single": FRAME},
+        "post_processor": {"type": "TemplateProcessing", "single": FRAME, "pair": [*FRAME, {"Sequence": {"id": "B"}}]},
         "decoder": {"cleanup": True},
         "model": {
             "type": "WordPiece",
@@ -123,7 +123,8 @@ MESSAGES: dict[str, tuple[type[Any], tuple[Any, ...], Any, str]] = {
     "a normalizer without a type": (ByteLevelBPE, ("normalizer",), {"kind": "NFC"}, "normalizers"),
     "a normalizer of another name": (ByteLevelBPE, ("normalizer",), {"type": "Nope"}, "got Nope"),
     "no list of normalizers": (ByteLevelBPE, ("normalizer", "normalizers"), 5, "normalizers"),
-    "a suffix where none is known": (ByteLevelBPE, ("model", "end_of_word_suffix"), "</w>", "end_of_word_suffix"),
+    "a prefix where none is known": (ByteLevelBPE, ("model", "continuing_subword_prefix"), "##", "continuing_subword_"),
+    "a suffix without its letters": (ByteLevelBPE, ("model", "end_of_word_suffix"), "</w>", "as ends of words too"),
     "an added token without its id": (ByteLevelBPE, ("added_tokens",), [{"content": "<s>"}], "added_tokens"),
     "a frame without tokens": (WordPiece, ("post_processor",), {"type": "BertProcessing"}, "post_processor"),
 }
@@ -155,13 +156,17 @@ def test_a_message_says_what_is_wrong_and_where(what: str, tmp_path: Path) -> No
         ("tokenizer.json", b"", "an empty file"),
         ("tokenizer.json", b'{"model": {"type', "line 1"),
         ("tokenizer.json", b'{"\xff\xfe": 1}', "UTF-8"),
+        ("tokenizer.json", b"\xef\xbb\xbf{}", "without a byte order mark"),
+        ("tokenizer.json", b'{"model": 1, "model": 2}', "'model' comes again"),
+        ("tokenizer.json", b'{"model": {"vocab": {"a": 0, "b": 1, "a": 2}}}', "'a' comes again"),
         ("tokenizer.json", None, "expected a"),
         ("vocab.json", b"{}", "merges.txt"),
         ("tokenizer.model", b"\x0a\x0e\x0a\x05", "tokenizer.json"),
     ],
 )
 def test_files_that_cannot_be_read_say_why(name: str, content: bytes | None, says: str, tmp_path: Path) -> None:
-    """Empty, cut off, of other bytes than UTF-8, a folder in the file's place, half of a pair, another format."""
+    """Empty, cut off, of other bytes than UTF-8, with a mark of these in front, with one key for two things, a folder in
+    the file's place, half of a pair, another format."""
     path = tmp_path / name
     path.mkdir() if content is None else path.write_bytes(content)
     references: dict[str, list[Any]] = {
@@ -174,12 +179,15 @@ def test_files_that_cannot_be_read_say_why(name: str, content: bytes | None, say
 
 
 def test_lines_of_a_vocabulary(tmp_path: Path) -> None:
-    """Lines may end as Windows ends them; one that comes again is named by its number."""
+    """Lines may end as Windows ends them; one that comes again is named by its number; no mark is part of the first."""
     path = tmp_path / "vocab.txt"
     path.write_bytes(b"[UNK]\r\na\r\n##b\r\n")
     assert dict(WordPiece.from_file(path).vocabulary) == {"[UNK]": 0, "a": 1, "##b": 2}
     path.write_bytes(b"[UNK]\na\nb\na\n")
     with pytest.raises(ValueError, match="'a' in line 4"):
+        WordPiece.from_file(path)
+    path.write_bytes(b"\xef\xbb\xbf[UNK]\na\n")
+    with pytest.raises(ValueError, match="without a byte order mark"):
         WordPiece.from_file(path)
 
 

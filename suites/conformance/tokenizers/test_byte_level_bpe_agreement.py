@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given
@@ -164,6 +164,31 @@ def test_nothing_is_nothing(implementation):
     tokenizer = built(implementation, Tables())
     judge.exact(tokenizer.encode(""), [], "ids")
     judge.exact(tokenizer.decode([]), "", "text")
+
+
+@cache
+def many_merges() -> Tables:
+    """All pairs of letters but two, then a few triples, then the two: more than 16 bits can count."""
+    late = [("b", "c"), ("x", "y")]
+    pairs = [pair for pair in product(sorted(BYTES), repeat=2) if pair not in late]
+    return Tables((*pairs, *(("ab", letter) for letter in "!#$%&*+,-/"), *late))
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("abc", ["ab", "c"]), ("xyz", ["x", "yz"]), ("bc", ["bc"])])
+def test_ranks_beyond_16_bits(implementation, text: str, tokens: list[str]):
+    """Pit: of 65,545 merges the last ones are the last to be done, and they are done."""
+    tables = many_merges()
+    judge.exact(built(implementation, tables).encode(text), tables.ids(*tokens), "ids")
+
+
+def test_ids_beyond_20_bits(implementation):
+    """Ids are numbers of any size, with any gaps: they are those of the vocabulary, and stand for its tokens."""
+    tables = Tables((("a", "b"), ("\u0120", "ab")))
+    wide = {token: (1 << 21) + 1025 * id for token, id in tables.vocabulary.items()}
+    tokenizer = implementation(dict(wide), list(tables.merges))
+    ids = [wide[token] for token in ("ab", "\u0120ab", "c")]
+    judge.exact(tokenizer.encode("ab abc"), ids, "ids")
+    judge.exact(tokenizer.decode(ids), "ab abc", "text")
 
 
 def test_agrees_at_length(implementation):

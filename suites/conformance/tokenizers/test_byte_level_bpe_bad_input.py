@@ -32,6 +32,17 @@ def test_negative_ids_are_rejected(implementation):
     judge.rejects(built(implementation, Tables()).decode, [0, -1])
 
 
+@pytest.mark.parametrize("id", [1.0, "1", None], ids=repr)
+def test_ids_are_integers(implementation, id: Any):
+    """What is only like an id raises."""
+    judge.rejects(built(implementation, Tables()).decode, [0, id])
+
+
+def test_ids_do_not_wrap_around(implementation):
+    """Pit: 4,294,967,297 is no id, though it is 1 to who keeps the last 32 bits of it."""
+    judge.rejects(built(implementation, Tables()).decode, [0, (1 << 32) + 1])
+
+
 def test_an_incomplete_alphabet_is_rejected(implementation):
     """Without one of the byte letters a text that needs it raises, at the latest when it is encoded."""
     vocabulary = {token: id for token, id in Tables().vocabulary.items() if token != "z"}

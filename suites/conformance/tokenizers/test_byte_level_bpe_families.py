@@ -110,8 +110,11 @@ def learnt() -> Tables:
     return Tables((*found.merges, ("1", "2"), ("e", "1"), ("Ġ", "1"), ("$", "^"), ("Ã", "©"), ("Â", "²"), ("Â²", "1")))
 
 
-def written(folder: str, tables: Tables, family: str) -> dict[str, Any]:
-    """The family's `tokenizer.json` in the folder; returns the fields of the reference that it stands for."""
+def written(folder: str, tables: Tables, family: str, **changes: Any) -> dict[str, Any]:
+    """The family's `tokenizer.json` in the folder; returns the fields of the reference that it stands for.
+
+    changes: other parts of the file.
+    """
     normalizer, cuts, options, added = FILES[family]
     ids = {token: len(tables.vocabulary) + n for n, (token, _) in enumerate(added)}
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
@@ -123,6 +126,7 @@ def written(folder: str, tables: Tables, family: str) -> dict[str, Any]:
         "post_processor": None,
         "decoder": BYTES,
         "model": {"type": "BPE", "vocab": tables.vocabulary, "merges": [" ".join(pair) for pair in tables.merges]},
+        **changes,
     }
     Path(folder, "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
     named = {flag: [token for token, own in added if own.get(flag)] for flag in flags}
@@ -143,4 +147,73 @@ def test_reads_the_file_of_a_family(implementation, family: str, text: str, more
         options = written(folder, tables, family)
         tokenizer = implementation.from_file(folder)
     expected = ByteLevelBPE(tables.vocabulary, tables.merges, **options)
+    judge.exact(tokenizer.encode(text), expected.encode(text), "ids")
+
+
+PLACES: dict[str, tuple[dict[str, Any], list[tuple[int, int]], tuple[int, int]]] = {
+    "GPT-2": (
+        BYTES | {"add_prefix_space": True, "trim_offsets": False},
+        [(0, 2), (2, 3), (3, 5), (5, 12), (12, 13), (13, 15), (15, 19)],
+        (0, 8),
+    ),
+    "RoBERTa": (
+        BYTES | {"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 1]},
+        [(1, 2), (3, 3), (4, 5), (6, 12), (13, 13), (14, 15), (15, 18)],
+        (2, 8),
+    ),
+    "GPT-NeoX": (
+        BYTES | {"add_prefix_space": True},
+        [(0, 2), (3, 3), (4, 5), (6, 12), (13, 13), (14, 15), (15, 18)],
+        (2, 8),
+    ),
+    "Llama 3": (
+        {"type": "Sequence", "processors": [BYTES]},
+        [(1, 2), (3, 3), (4, 5), (6, 12), (13, 13), (14, 15), (15, 18)],
+        (2, 8),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", PLACES)
+def test_places_are_those_of_the_file(implementation, family: str):
+    """Whether the spaces at the ends of a token are in its place is for the file to say, and whether one that may have
+    been put in front is. Source: `trim_offsets` of ByteLevel."""
+    processor, places, begin = PLACES[family]
+    tables = Tables((("Ġ", "a"), ("Ġ", "b")))
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = [
+        {"id": 258, "content": "<mask>", "special": True, **flags, "lstrip": True},
+        {"id": 259, "content": "<x>", "special": True, **flags, "rstrip": True},
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        written(folder, tables, "GPT-2", post_processor=processor, added_tokens=added)
+        tokenizer = implementation.from_file(folder)
+    judge.exact([*map(tuple, tokenizer.encoding(" a  b <mask>  a<x> ").offsets)], places, "places")
+    judge.exact([*map(tuple, tokenizer.encoding("  <mask>a").offsets)], [begin, (8, 9)], "places")
+
+
+CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+@given(text=texts(6) | excerpts(60), more=st.text(st.sampled_from(LETTERS), max_size=12))
+@example(text="It's a\u2003 TEST  ", more="a\x1c\u00c9")
+def test_reads_clips_file(implementation, text: str, more: str):
+    """The last letter of a word is another token than within it, and the spaces between words are none."""
+    text += f"{more} ab <B>test"
+    ends = tuple(f"{letter}</w>" for letter in sorted(Tables().vocabulary))
+    merges = ("a b", "a b</w>", "e s", "e s</w>", "s t</w>", "t e", "te st</w>", "Ã ©", "Ã ©</w>", "1 2")
+    tables = Tables(tuple((left, right) for left, right in map(str.split, merges)), ends)
+    model = {"type": "BPE", "unk_token": "!", "end_of_word_suffix": "</w>", "vocab": tables.vocabulary}
+    split_ = split(CLIP) | {"behavior": "Removed", "invert": True}
+    spaces = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
+    changes = {
+        "normalizer": sequence(NFC, spaces, {"type": "Lowercase"}),
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split_, GPT2]},
+        "model": {**model, "merges": list(merges)},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        options = written(folder, tables, "lower case", **changes)
+        tokenizer = implementation.from_file(folder)
+    options |= {"steps": ["nfc", ("substitute", r"\s+", " "), "lowercase"], "pattern": [CLIP, "gpt2"]}
+    expected = ByteLevelBPE(tables.vocabulary, tables.merges, **options, end_of_word="</w>", drop_spaces=True)
     judge.exact(tokenizer.encode(text), expected.encode(text), "ids")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
+
 import pytest
 
 from fixtures import judge
@@ -31,6 +34,35 @@ def test_overlaps_merge_from_the_left(implementation, n: int):
     """`aaa` is `aa`, `a`."""
     expected = ["aaaa"] * (n // 4) + ["aa"] * (n % 4 // 2) + ["a"] * (n % 2)
     judge.exact(tokens_of(implementation, plain("a", ("a", "a"), ("aa", "aa")), "a" * n), expected, "tokens")
+
+
+@cache
+def many_merges() -> Encoder:
+    """All pairs of 257 letters but two, and then the two: more than 16 bits can count."""
+    letters = (*"abcxyz", *map(chr, range(0x4E00, 0x4E00 + 251)))
+    late = (("b", "c"), ("x", "y"))
+    return Encoder(letters, (*(pair for pair in product(letters, repeat=2) if pair not in late), *late))
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("abc", ["ab", "c"]), ("xyz", ["x", "yz"]), ("bc", ["bc"])])
+def test_ranks_beyond_16_bits(implementation, text: str, tokens: list[str]):
+    """Pit: of 66,049 merges the last ones are the last to be done, and they are done."""
+    judge.exact(tokens_of(implementation, many_merges(), text), tokens, "tokens")
+
+
+def test_ids_beyond_20_bits(implementation):
+    """Ids are numbers of any size, with any gaps."""
+    encoder = plain("abc", ("a", "b"))
+    wide = {token: (1 << 21) + 1025 * id for token, id in encoder.vocabulary.items()}
+    tokenizer, ids = implementation(dict(wide), list(encoder.merges)), [wide["ab"], wide["c"]]
+    judge.exact(tokenizer.encode("abc"), ids, "ids")
+    judge.exact(tokenizer.decode(ids), "abc", "text")
+
+
+def test_long_texts_are_read_to_the_end(implementation):
+    """60,002 words: nothing is cut off."""
+    encoder = plain("abc", ("a", "b"))
+    judge.exact(encoder.built(implementation).encode("ab c " * 30_001), encoder.ids("ab", "c") * 30_001, "ids")
 
 
 def test_merges_stay_within_words(implementation):

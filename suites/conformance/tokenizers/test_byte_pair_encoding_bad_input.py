@@ -34,6 +34,17 @@ def test_unknown_ids_are_rejected(implementation, id: int):
     judge.rejects(AB.built(implementation).decode, [0, id])
 
 
+@pytest.mark.parametrize("id", [1.0, "1", None], ids=repr)
+def test_ids_are_integers(implementation, id: Any):
+    """What is only like an id raises."""
+    judge.rejects(AB.built(implementation).decode, [0, id])
+
+
+def test_ids_do_not_wrap_around(implementation):
+    """Pit: 4,294,967,297 is no id, though it is 1 to who keeps the last 32 bits of it."""
+    judge.rejects(AB.built(implementation).decode, [0, (1 << 32) + 1])
+
+
 @pytest.mark.parametrize("pair", [("q", "u"), ("ab", "x"), ("b", "a")], ids=["nothing", "part", "result"])
 def test_merges_outside_the_vocabulary_are_rejected(implementation, pair: Merge):
     """A merge whose part or result is no token raises, at the latest when it applies."""
@@ -145,6 +156,18 @@ def test_reads_what_is_done_before(implementation):
     with tempfile.TemporaryDirectory() as folder:
         made = implementation.from_file(written(folder, {"tokenizer.json": content}))
     judge.exact(made.encode("A\u0301\u0915\u093e 7 b"), encoder.ids(*"a\u0915-b"), "ids")
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_reads_berts_normalizer(implementation, lowercase: bool):
+    """GPT's first tokenizer cleans texts as BERT's does, with the same switches."""
+    encoder = plain("abAB\u65e5\u00c1", ("\u65e5", "a"), ("a", "b"))
+    normalizer = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
+    content = {**whole(encoder), "normalizer": {**normalizer, "lowercase": lowercase}}
+    with tempfile.TemporaryDirectory() as folder:
+        made = implementation.from_file(written(folder, {"tokenizer.json": content}))
+    expected = ["\u65e5", "ab", "a", "b"] if lowercase else ["\u65e5", "ab", "\u00c1", "B"]
+    judge.exact(made.encode("\u65e5a\x00b\u00c1 B"), encoder.ids(*expected), "ids")
 
 
 BROKEN: dict[str, dict[str, Any]] = {

@@ -44,6 +44,15 @@ def test_what_each_form_makes(implementation, what: str, form: str):
     judge.exact(text_of(implementation, text, form), forms[FORMS.index(form)], "text")
 
 
+@pytest.mark.parametrize("step", ["lowercase", "nfc"])
+def test_long_texts_are_read_to_the_end(implementation, step: str):
+    """120,004 characters: nothing is cut off."""
+    text = "E\u0301a " * 30_001
+    judge.exact(
+        text_of(implementation, text, step), text.lower() if step == "lowercase" else "\u00c9a " * 30_001, "text"
+    )
+
+
 def test_lower_case_may_be_longer(implementation):
     """A capital I with a dot turns into two characters, and a sharp s stays one."""
     judge.exact(

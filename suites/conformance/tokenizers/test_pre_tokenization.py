@@ -25,6 +25,12 @@ def words(pieces: Any) -> list[str]:
     return [piece for piece, _ in pieces]
 
 
+@pytest.mark.parametrize("scheme", DROPPING)
+def test_long_texts_are_read_to_the_end(implementation, scheme: str):
+    """60,002 words: nothing is cut off."""
+    judge.exact(words(implementation("ab c " * 30_001, scheme=scheme)), ["ab", "c"] * 30_001, "words")
+
+
 CUTS = [
     ("whitespace_split", ["don't", " ", "stop!", "\n", "(x", " \t", "\u00e9"]),
     ("whitespace_split", ["a", "\u3000", "b\u200bc", "\u2028", "d"]),

@@ -41,6 +41,7 @@ PAIRS: dict[str, tuple[Table, list[str]]] = {
     "overlaps": (table("a", aa=-1.0), ["aa", "aa", "a"]),
     "grown at once": (table("a", aa=-1.0, aaa=-0.5), ["aaa", "aa"]),
     "not the most probable": (table("a", "b", "c", ab=-1.0, bc=-2.0, abc=-90.0), ["abc"]),
+    "scores that differ by little": (table("a", "b", "c", ab=-1.00002, bc=-1.00001), ["a", "bc"]),
     "scores above 0": (table("a", "b", "c", ab=1.0, bc=2.0), ["a", "bc"]),
 }
 

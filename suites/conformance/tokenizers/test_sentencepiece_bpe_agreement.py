@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.corpora.python_docs import topics
-from fixtures.strategies.pieces import KINDS, RANKS, UNUSED, Table, built, options, ranked, tables, texts_for
+from fixtures.strategies.pieces import (
+    BARE,
+    KINDS,
+    RANKS,
+    UNUSED,
+    Table,
+    built,
+    options,
+    ranked,
+    table,
+    tables,
+    texts_for,
+)
 from reference.tokenizers.sentencepiece_bpe import SentencepieceBPE
 
 
@@ -57,6 +69,13 @@ def test_tokens_and_offsets_agree(implementation, data, own: Table, spaces: dict
 def test_agrees_on_long_words(implementation, own: Table, word: str):
     """A word of hundreds of letters is encoded as any other."""
     judge.exact(built(implementation, own).encode(word * 60), reference(own).encode(word * 60), "ids")
+
+
+def test_long_texts_are_read_to_the_end(implementation):
+    """60,004 tokens: nothing is cut off."""
+    own = table(*"ab", "c", "▁", ab=-0.5, byte_fallback=True)
+    expected = own.ids("ab", "▁", "c", "▁") * 15_001
+    judge.exact(built(implementation, own, **BARE).encode("ab c " * 15_001), expected, "ids")
 
 
 @cache

@@ -22,6 +22,17 @@ def test_unknown_ids_are_rejected(implementation, id: int):
     judge.rejects(built(implementation, table("a")).decode, [3, id])
 
 
+@pytest.mark.parametrize("id", [1.0, "1", None], ids=repr)
+def test_ids_are_integers(implementation, id: Any):
+    """What is only like an id raises."""
+    judge.rejects(built(implementation, table("a")).decode, [3, id])
+
+
+def test_ids_do_not_wrap_around(implementation):
+    """Pit: 4,294,967,297 is no id, though it is 1 to who keeps the last 32 bits of it."""
+    judge.rejects(built(implementation, table("a")).decode, [3, (1 << 32) + 1])
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_tables_that_contradict_themselves_are_rejected(implementation, what: str):
     """What no model can be made of raises, at the latest when it is used."""

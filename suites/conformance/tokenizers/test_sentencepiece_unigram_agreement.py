@@ -50,6 +50,13 @@ def test_agrees_on_long_words(implementation, own: Table, word: str):
     judge.exact(built(implementation, own).encode(word), reference(own).encode(word), "ids")
 
 
+def test_long_texts_are_read_to_the_end(implementation):
+    """60,004 tokens: nothing is cut off."""
+    own = table(*"ab", "c", "▁", ab=-0.5, byte_fallback=True)
+    expected = own.ids("ab", "▁", "c", "▁") * 15_001
+    judge.exact(built(implementation, own, **BARE).encode("ab c " * 15_001), expected, "ids")
+
+
 @cache
 def english_truth() -> tuple[Table, list[tuple[str, list[int]]]]:
     """Pieces that a part of the Python documentation teaches, their scores in eighths, and pages with their ids."""

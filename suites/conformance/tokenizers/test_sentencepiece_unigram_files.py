@@ -56,6 +56,15 @@ def test_words_of_a_file_are_cut_one_by_one(implementation):
     judge.exact(loaded(implementation, own, "T5's").encode("a a"), own.ids("▁", "a", "▁", "a"), "ids")
 
 
+def test_scores_add_up_word_by_word(implementation):
+    """Pit: `a` + `aa` is as good as `aa` + `a`, but where a file cuts at spaces floats add up from 0 in every word."""
+    own = Table((("▁", -1.0, "normal"), ("a", -6.0, "normal"), ("aa", -0.1, "normal"), ("b", -4.5, "normal")))
+    text = "b aaa aaaaa b aaa"
+    encode = SentencepieceUnigram(own.pieces, precision="double").encode
+    expected = [id for word in text.split() for id in encode(word)]
+    judge.exact(loaded(implementation, own, "T5's").encode(text), expected, "ids")
+
+
 def test_words_of_a_file_end_at_all_spaces(implementation):
     """T5's tokenizer cuts at line breaks, tabs and wide spaces too."""
     own = table("▁", "a", "\n")
@@ -157,6 +166,28 @@ def test_rules_of_a_file_come_first(implementation):
     before = [compiled_part({"x": "a", "\u00a0": " ", "y": ""})]
     tokenizer = loaded(implementation, own, "Gemma's", before=before)
     judge.exact(tokenizer.encode("x\u00a0ybc"), own.ids("a", "▁", "b", "c"), "ids")
+
+
+@pytest.mark.parametrize("marks", [1, 2, 3])
+def test_rules_of_a_file_replace_what_they_name(implementation, marks: int):
+    """Pit: of a letter with several accents a rule for the letter with one takes that one along, and no more."""
+    own = table("▁", "e", "\u00e9", "\u0301")
+    tokenizer = loaded(implementation, own, "Gemma's", before=[compiled_part({"e\u0301": "\u00e9"})])
+    expected = own.ids("\u00e9", *["\u0301"] * (marks - 1), "e")
+    judge.exact(tokenizer.encode("e" + "\u0301" * marks + "e"), expected, "ids")
+
+
+@pytest.mark.parametrize("added", [[], [("<n>", 7, {"normalized": True})]], ids=["no tokens", "normalized tokens"])
+@pytest.mark.parametrize(
+    ("text", "pieces"), [(" a \n", ["▁a"]), ("\u200ba  \u200b a\u200b", ["▁a", "▁a", "▁"]), ("a\u200b ", ["▁a", "▁"])]
+)
+def test_what_is_stripped_before_rules(implementation, added: list[Any], text: str, pieces: list[str]):
+    """Pit: DeBERTa's file strips a text first; spaces that its rules make at the ends stay."""
+    own = Table((*table("▁", "a", "b").own, ("▁a", -0.5, "normal")))
+    strip = {"type": "Strip", "strip_left": True, "strip_right": True}
+    before = [strip, compiled_part({"\u200b": " ", "\n": " "})]
+    tokenizer = loaded(implementation, own, "runs", before=before, added=added)
+    judge.exact(tokenizer.encode(text), own.ids(*pieces), "ids")
 
 
 def test_steps_of_a_file_come_first(implementation):

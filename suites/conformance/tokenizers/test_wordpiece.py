@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.strategies.texts import UNASSIGNED
 from fixtures.strategies.wordpieces import LETTERS, Pieces, columns, tokens_of
 
 
@@ -56,11 +57,43 @@ def test_tokens_may_be_as_long_as_words(implementation, n: int):
     judge.exact(tokens_of(implementation, pieces, text), expected, "tokens")
 
 
-@pytest.mark.parametrize("n", [513, 1025, 10_000])
+@pytest.mark.parametrize("n", [513, 1025, 30_000])
 def test_long_texts_are_read_to_the_end(implementation, n: int):
     """Nothing is cut off that no `length` asks for. Source: BERT has 512 places, which is the model's affair."""
     pieces = Pieces(("a", "##b", "c"))
     judge.exact(tokens_of(implementation, pieces, " ".join(["ab"] * n) + " c"), ["a", "##b"] * n + ["c"], "tokens")
+
+
+@pytest.mark.parametrize("n", [99, 100])
+def test_long_words_of_wide_letters(implementation, n: int):
+    """Pit: a hundred letters may be 400 bytes."""
+    letters = "\U0001f600\U00010428"
+    pieces = Pieces((*letters, *(f"##{letter}" for letter in letters)))
+    expected = [f"##{letter}" if i else letter for i, letter in enumerate((letters * n)[:n])]
+    judge.exact(tokens_of(implementation, pieces, (letters * n)[:n]), expected, "tokens")
+
+
+def test_words_that_look_alike(implementation):
+    """A ligature, a wide letter and a superscript are no `fi`, `a` and `2`, though another form of Unicode says so."""
+    words = ["fi", "\ufb01", "fi", "a", "\uff41", "2", "\u00b2", "\uff12"]
+    tokenizer = implementation(dict(Pieces(tuple(dict.fromkeys(words))).vocabulary))
+    judge.exact(tokenizer.encode(" ".join(words)), Pieces(tuple(dict.fromkeys(words))).ids(*words), "ids")
+
+
+@pytest.mark.parametrize("character", UNASSIGNED, ids=ascii)
+def test_unassigned_code_points_stay(implementation, character: str):
+    """What no version of Unicode has assigned is a letter like any other. Source: `_is_control` of BERT's code."""
+    pieces = Pieces(("a", f"##{character}", character, "##b"))
+    text = f"a{character} {character}b"
+    judge.exact(tokens_of(implementation, pieces, text), ["a", f"##{character}", character, "##b"], "tokens")
+
+
+def test_ids_beyond_20_bits(implementation):
+    """Ids are numbers of any size, with any gaps."""
+    wide = {token: (1 << 21) + 1025 * id for token, id in LETTERS.vocabulary.items()}
+    tokenizer, ids = implementation(dict(wide)), [wide["a"], wide["##b"]]
+    judge.exact(tokenizer.encode("ab"), ids, "ids")
+    judge.exact(tokenizer.decode(ids), "ab", "text")
 
 
 @pytest.mark.parametrize("n", [20, 100])

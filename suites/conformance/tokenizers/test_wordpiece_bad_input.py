@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures import judge
-from fixtures.strategies.wordpieces import LETTERS, Pieces
+from fixtures.strategies.wordpieces import LETTERS, Pieces, columns
 from reference.tokenizers.wordpiece import SPECIAL
 
 
@@ -30,6 +30,17 @@ def test_only_text_is_encoded(implementation, text: Any):
 def test_unknown_ids_are_rejected(implementation, id: int):
     """An id that no token has raises; -1 is not the last one."""
     judge.rejects(implementation(LETTERS.vocabulary).decode, [5, id])
+
+
+@pytest.mark.parametrize("id", [1.0, "1", None], ids=repr)
+def test_ids_are_integers(implementation, id: Any):
+    """What is only like an id raises."""
+    judge.rejects(implementation(LETTERS.vocabulary).decode, [5, id])
+
+
+def test_ids_do_not_wrap_around(implementation):
+    """Pit: 4,294,967,297 is no id, though it is 1 to who keeps the last 32 bits of it."""
+    judge.rejects(implementation(LETTERS.vocabulary).decode, [5, (1 << 32) + 1])
 
 
 def test_a_vocabulary_without_the_unknown_token_is_rejected(implementation):
@@ -60,6 +71,11 @@ def test_a_length_without_room_for_the_frame_is_rejected(implementation, length:
     """Two texts need three tokens around them."""
     made = implementation(LETTERS.vocabulary)
     judge.rejects(lambda: made.encode("a", "b", special=True, length=length))
+
+
+def test_a_length_below_nothing_is_rejected(implementation):
+    """Pit: -1 is no word for as much as there is."""
+    judge.rejects(lambda: implementation(LETTERS.vocabulary).encode("a b", length=-1))
 
 
 def test_a_frame_outside_the_vocabulary_is_rejected(implementation):
@@ -129,6 +145,63 @@ def test_reads_a_whole_tokenizer(implementation, lowercase: bool):
         made = implementation.from_file(written(folder, {"tokenizer.json": whole(pieces, lowercase=lowercase)}))
     expected = pieces.ids("[CLS]", "e" if lowercase else "É", "a", *["##b"] * 8, "[UNK]", "[SEP]")
     judge.exact(made.encode(f"É a{'b' * 8} a{'b' * 9}", special=True), expected, "ids")
+
+
+Frame = list[tuple[str, int]]
+CLS, SEP = ("[CLS]", 0), ("[SEP]", 0)
+
+
+def template(single: Frame, pair: Frame) -> dict[str, Any]:
+    """A `TemplateProcessing`, in which `a` and `b` are the texts."""
+    texts = {"a": "A", "b": "B"}
+    single_parts, pair_parts = (
+        [
+            {"Sequence": {"id": texts[name], "type_id": type}}
+            if name in texts
+            else {"SpecialToken": {"id": name, "type_id": type}}
+            for name, type in frame
+        ]
+        for frame in (single, pair)
+    )
+    tokens = {name: {"id": name, "ids": FILES.ids(name), "tokens": [name]} for name in ("[CLS]", "[SEP]")}
+    return {"type": "TemplateProcessing", "single": single_parts, "pair": pair_parts, "special_tokens": tokens}
+
+
+def processing(kind: str) -> dict[str, Any]:
+    return {"type": kind, "sep": ["[SEP]", *FILES.ids("[SEP]")], "cls": ["[CLS]", *FILES.ids("[CLS]")]}
+
+
+BERTS: tuple[Frame, Frame] = ([CLS, ("a", 0), SEP], [CLS, ("a", 0), SEP, ("b", 1), ("[SEP]", 1)])
+FUNNELS: tuple[Frame, Frame] = ([("[CLS]", 2), *BERTS[0][1:]], [("[CLS]", 2), *BERTS[1][1:]])
+NO_END: tuple[Frame, Frame] = ([CLS, ("a", 1)], [("b", 0), CLS, ("a", 0)])
+FRAMES: dict[str, tuple[Any, Frame, Frame]] = {
+    "BERT's": (processing("BertProcessing"), *BERTS),
+    "BERT's template": (template(*BERTS), *BERTS),
+    "MPNet's": (
+        processing("RobertaProcessing") | {"trim_offsets": True, "add_prefix_space": False},
+        BERTS[0],
+        [*BERTS[0], SEP, ("b", 0), SEP],
+    ),
+    "Funnel's": (template(*FUNNELS), *FUNNELS),
+    "no end": (template(*NO_END), *NO_END),
+    "none": (None, [("a", 0)], [("a", 0), ("b", 1)]),
+}
+
+
+@pytest.mark.parametrize("what", FRAMES)
+def test_reads_what_is_put_around_texts(implementation, what: str):
+    """Around one text and around two the file's post-processor puts its own tokens, and says of what type all are."""
+    processor, single, pair = FRAMES[what]
+    with tempfile.TemporaryDirectory() as folder:
+        content = {**whole(FILES), "post_processor": processor}
+        made = implementation.from_file(written(folder, {"tokenizer.json": content}))
+    for frame, found in (
+        (single, made.encoding("a", special=True)),
+        (pair, made.encoding("a", "##", special=True, length=len(pair) + 1)),
+    ):
+        rows = [row for name, type in frame for row in ([("#", type)] * 2 if name == "b" else [(name, type)])]
+        judge.exact(columns(found)[0], FILES.ids(*(name for name, _ in rows)), "ids")
+        judge.exact(columns(found)[3], [type for _, type in rows], "types")
 
 
 BROKEN: dict[str, dict[str, Any]] = {
