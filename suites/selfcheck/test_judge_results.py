@@ -117,6 +117,30 @@ def test_inputs_overwritten_in_place_are_rejected() -> None:
             judge.agree(toy(call, lambda x: tensors_last(x).exp()), *args)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("wrong", [0.0, 1.5, math.nan])
+def test_whose_gradient_is_wrong_is_said_by_name(wrong: float, dtype: str) -> None:
+    """In low precision too, where all gradients are judged as one row of numbers."""
+
+    def spoilt(shift: Tensor) -> Tensor:
+        return shift * wrong + (shift * (1 - wrong)).detach()
+
+    def call(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        return x * weights["gain"] + spoilt(weights["shift"])
+
+    def reference(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        return x * weights["gain"] + weights["shift"]
+
+    weights = {"gain": normal(4, seed=1), "shift": normal(3, 4, seed=2), "unused": normal(2)}
+    with pytest.raises(Rejected, match=r"at \[[0-2], [0-3]\] of the gradient of weights\['shift'\]"):
+        judge.agree_gradients(toy(call, reference, dtype=dtype), normal(3, 4), weights)
+
+
+def test_which_of_several_tensors_is_wrong_is_said() -> None:
+    with pytest.raises(Rejected, match=r"largest at \[[01]\] of tensor 2 of 2: expected"):
+        judge.agree(toy(lambda x: (x.abs(), x * 1.1), lambda x: (x.abs(), x * 1)), normal(2))
+
+
 def test_an_overwritten_option_is_rejected() -> None:
     def call(x: Tensor, *, mask: Tensor) -> Tensor:
         result = x * mask
@@ -204,7 +228,7 @@ def test_a_part_of_the_gradient_that_vanishes_is_no_fault() -> None:
         p = problem(seed, batch=(), d=8, s=7)
         judge.agree_gradients(toy(backwards, call), p.query, p.key, p.value, normal(8, seed=seed))
         off = lambda q, k, v, b: call(q, k, v, b) + 0.01 * b.sum()  # noqa: E731
-        with pytest.raises(Rejected, match="part 3"):
+        with pytest.raises(Rejected, match="of the gradient of bias"):
             judge.agree_gradients(toy(off, call), p.query, p.key, p.value, normal(8, seed=seed))
 
 

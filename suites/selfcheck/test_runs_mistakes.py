@@ -90,6 +90,8 @@ def test_a_flag_that_asks_for_what_cannot_be_is_refused(options: dict[str, Any],
         ([LAWS], ["reference", "torch-sdpa"], ""),
         ([LAWS], ["mine"], ""),
         ([LAWS], ["reference", "torch-spda"], "torch-spda: did you mean torch-sdpa"),
+        ([LAWS], ["mien"], "mien: did you mean mine"),
+        ([LAWS], ["attend"], " or mine?"),  # yours is named however far it is from what was written
         (
             [LAWS],
             ["tiktoken"],
