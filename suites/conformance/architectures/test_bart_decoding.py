@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import in_turns
 from fixtures.strategies.bart_inputs import A_FEW, in_pieces, inputs
 from fixtures.strategies.gpt2_inputs import chunks
 from fixtures.strategies.token_ids import different_ids, row_lengths, visibility
@@ -37,6 +40,19 @@ def test_every_layer_has_a_past_of_its_own(implementation, drawn):
     def experiment(f):
         pieces = in_pieces(f, model, source, target, sizes)
         return torch.cat(pieces, dim=1), f(model.weights, source, target, **model.scalars)
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=3))
+def test_caches_do_not_meet(implementation, drawn):
+    """Two targets that are decoded in turns, each with its own source and its own cache, do not disturb each other."""
+    model, source, target = drawn
+
+    def experiment(f):
+        one, other = (partial(f, model.weights, ids, **model.scalars) for ids in (source, source.flip(-1)))
+        return in_turns((one, target), (other, target.flip(-1)))
 
     judge.holds(implementation, experiment)
 

@@ -1,6 +1,8 @@
-"""Laws of BART: many layers, heads and words, and long texts."""
+"""Laws of BART: many layers, heads and words, long texts, and weights wherever they lie."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from fixtures import judge
 from fixtures.strategies.bart_inputs import A_FEW, Bart, in_pieces, inputs, large_inputs
 from fixtures.strategies.gpt2_inputs import LONG
+from fixtures.strategies.layouts import LAYOUTS
 from fixtures.strategies.token_ids import every_other, many_texts, shown
 from fixtures.strategies.weights import LARGE
 
@@ -32,6 +35,22 @@ def test_one_model_reads_many_texts(implementation, data):
     (source, mask), (target, _) = (data.draw(many_texts(model.vocabulary)) for _ in range(2))
     target = target[:1].repeat(len(source), 1)
     judge.agree(implementation, model.weights, source, target, attention_mask=mask, **model.scalars)
+
+
+def test_models_of_the_same_sizes_are_told_apart(implementation):
+    """Pit: what was made of the weights of one model is kept for the next one of its sizes."""
+    model, source, target = large_inputs("batch")
+    for seed in (1, 2):
+        other = replace(model, seed=seed)
+        judge.agree(implementation, other.weights, source, target, **other.scalars)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_may_lie_in_memory_as_they_like(implementation, layout):
+    """Weights that are stored the other way round, or are parts of larger ones, are read where they are."""
+    model, source, target = large_inputs("batch")
+    weights = {name: LAYOUTS[layout](w) for name, w in model.weights.items()}
+    judge.agree(implementation, weights, source, target, **model.scalars)
 
 
 @pytest.mark.parametrize("what", LARGE)

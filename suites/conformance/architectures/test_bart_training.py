@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.bart_inputs import A_FEW, ample_inputs
+from fixtures.strategies.bart_inputs import A_FEW, PADDING, ample_inputs, large_inputs
 from fixtures.strategies.gpt2_inputs import labels
 from fixtures.strategies.token_ids import visibility
+
+INSIDE = ["hidden_states", "encoder_hidden_states", "attentions", "cross_attentions", "encoder_attentions"]
 
 
 @judge.every_dtype
@@ -28,6 +30,21 @@ def test_gradients_under_masks_agree(implementation, drawn, data):
     seen = {"attention_mask": data.draw(visibility(*source.shape))}
     seen["decoder_attention_mask"] = data.draw(visibility(*target.shape))
     judge.agree_gradients(implementation, model.weights, source, target, **seen, **model.scalars)
+
+
+@A_FEW
+@given(drawn=ample_inputs(), returns=st.sampled_from(INSIDE))
+def test_gradients_of_what_goes_on_inside_agree(implementation, drawn, returns):
+    """What is read off hidden states, or off weights of attention, teaches the layers below."""
+    model, source, target = drawn
+    judge.agree_gradients(implementation, model.weights, source, target, returns=returns, **model.scalars)
+
+
+def test_long_texts_teach_from_end_to_end(implementation):
+    """Pit: what is computed in blocks has gradients that stop between them."""
+    model, *texts = large_inputs("text")
+    source, target = (ids.clamp(min=PADDING + 1) for ids in texts)  # padding teaches its row nothing in transformers
+    judge.agree_gradients(implementation, model.weights, source, target, **model.scalars)
 
 
 @judge.every_dtype

@@ -1,4 +1,4 @@
-"""Laws of Llama: logits, what goes on inside, and gradients, on drawn models."""
+"""Laws of Llama: logits, and what goes on inside, on drawn models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.llama_inputs import Llama, ample_inputs, inputs, large
+from fixtures.strategies.llama_inputs import Llama, inputs, large
 from fixtures.strategies.rotary import A_FEW, SCALINGS, scalings
 from fixtures.strategies.token_ids import different_ids, many_texts, shown, token_ids
 from fixtures.strategies.weights import LARGE
@@ -57,7 +57,7 @@ def test_positions_turn_and_nothing_else(implementation, drawn, data):
 
 
 @A_FEW
-@given(drawn=inputs(), start=st.sampled_from([1, 40, 1000]))
+@given(drawn=inputs(), start=st.sampled_from([-9, 1, 100]))
 def test_a_text_may_begin_anywhere(implementation, drawn, start):
     """Pit: positions count by their differences; all moved alike they change nothing, unlike GPT-2's (A11)."""
     model, ids = drawn
@@ -67,6 +67,19 @@ def test_a_text_may_begin_anywhere(implementation, drawn, start):
         return f(model.weights, ids, position_ids=positions, **model.scalars), f(model.weights, ids, **model.scalars)
 
     judge.holds(implementation, experiment)
+
+
+@judge.every_dtype
+@A_FEW
+@given(drawn=inputs(at_least=8), start=st.sampled_from([300, 4092, 32_764]))
+def test_distant_positions_agree(implementation, drawn, start):
+    """Pit: in half precision positions of hundreds are no whole numbers any more; tables end, and so do 16 bits.
+
+    Source: https://github.com/huggingface/transformers/pull/29285.
+    """
+    model, ids = drawn
+    positions = start + torch.arange(ids.shape[1]).expand(ids.shape)
+    judge.agree(implementation, model.weights, ids, position_ids=positions, **model.scalars)
 
 
 @pytest.mark.parametrize("kind", SCALINGS)
@@ -87,20 +100,6 @@ def test_ids_of_32_bits_are_ids(implementation, drawn):
     """Whole numbers of either width name the same words."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids.int(), **model.scalars)
-
-
-@A_FEW
-@given(drawn=inputs())
-def test_old_checkpoints_are_read(implementation, drawn):
-    """Pit: what state dicts of Llama 1 and 2 hold besides parameters, the speeds of each layer, is left alone."""
-    model, ids = drawn
-    speeds = torch.full((model.d_head // 2,), 7.0, dtype=torch.float64)
-    more = {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": speeds for i in range(model.layers)}
-
-    def experiment(f):
-        return f(model.weights | more, ids, **model.scalars), f(model.weights, ids, **model.scalars)
-
-    judge.holds(implementation, experiment)
 
 
 @A_FEW
@@ -155,49 +154,6 @@ def test_epsilon_is_felt_by_small_activations(implementation, drawn):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
-@judge.every_dtype
-@given(drawn=ample_inputs())
-def test_gradients_of_every_parameter_agree(implementation, drawn):
-    """Gradients of words, layers and norms are the reference's; shared heads and the tied table get all of their shares."""
-    model, ids = drawn
-    judge.agree_gradients(implementation, model.weights, ids, **model.scalars)
-
-
-@A_FEW
-@given(drawn=inputs(tied=True))
-def test_the_head_is_the_word_table(implementation, drawn):
-    """A state dict without a head is one whose head is the word table."""
-    model, ids = drawn
-    explicit = model.weights | {"lm_head.weight": model.weights["model.embed_tokens.weight"]}
-
-    def experiment(f):
-        return f(model.weights, ids, **model.scalars), f(explicit, ids, **model.scalars)
-
-    judge.holds(implementation, experiment)
-
-
-@A_FEW
-@given(drawn=inputs(heads=4, kv_heads=2, d_head=4, biased=True))
-def test_a_shared_head_is_a_repeated_one(implementation, drawn):
-    """Pit: the first heads of queries share the first head of keys; repeated as they lie, keys make a model without groups."""
-    model, ids = drawn
-    whole = {
-        name: w.unflatten(0, (2, 4)).repeat_interleave(2, dim=0).flatten(0, 1) if is_of_keys_or_values(name) else w
-        for name, w in model.weights.items()
-    }
-
-    def experiment(f):
-        options = model.scalars | {"kv_heads": 4}
-        return f(whole, ids, **options), f(model.weights, ids, **model.scalars)
-
-    judge.holds(implementation, experiment)
-
-
-def is_of_keys_or_values(name: str) -> bool:
-    """Whether the parameter is one of the projections that groups share."""
-    return ".k_proj." in name or ".v_proj." in name
-
-
 @given(drawn=inputs(at_least=2), data=st.data())
 def test_no_position_sees_its_future(implementation, drawn, data):
     """Other tokens from some column on leave the logits before it as they were."""
@@ -217,7 +173,7 @@ def test_no_position_sees_its_future(implementation, drawn, data):
 def test_words_of_another_size_say_the_same(implementation, drawn, factor):
     """Words, attention and feed-forward grown alike, the stream grows; every norm divides it away where epsilon is 0."""
     model, ids = drawn
-    grown = ("embed_tokens.weight", "o_proj.weight", "o_proj.bias", "down_proj.weight")
+    grown = ("embed_tokens.weight", "o_proj.weight", "o_proj.bias", "down_proj.weight", "down_proj.bias")
     head = {"lm_head.weight": model.weights.get("lm_head.weight", model.weights["model.embed_tokens.weight"])}
     weights = model.weights | head
     larger = {name: w * factor if name.endswith(grown) else w for name, w in weights.items()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import in_turns, labelled_in_pieces, masked_by_call
 from fixtures.strategies.gpt2_inputs import LONG
 from fixtures.strategies.llama_inputs import chunks, inputs, large, left_padded
 from fixtures.strategies.rotary import A_FEW, scalings
-from fixtures.strategies.token_ids import HALF, row_lengths
+from fixtures.strategies.token_ids import HALF, every_other, row_lengths
 
 
 @HALF
@@ -37,6 +40,37 @@ def test_new_positions_have_hidden_states(implementation, drawn, data):
     """With a cache, hidden states are those of the new positions."""
     model, ids = drawn
     judge.holds(implementation, in_chunks(model, ids, data.draw(chunks(ids.shape[1])), axis=2, returns="hidden_states"))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=5), data=st.data())
+def test_loss_with_a_past_is_that_of_new_tokens(implementation, drawn, data):
+    """Labels are shifted among the tokens that are given, which go on from the past and are remembered like any others."""
+    model, ids = drawn
+    first = data.draw(st.integers(1, ids.shape[1] - 3), label="tokens of the past")
+    judge.holds(implementation, lambda f: labelled_in_pieces(partial(f, model.weights, **model.scalars), ids, first))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=3))
+def test_caches_do_not_meet(implementation, drawn):
+    """Two texts that are decoded in turns, each with its own cache, do not disturb each other."""
+    model, ids = drawn
+
+    def experiment(f):
+        read = partial(f, model.weights, **model.scalars)
+        return in_turns((read, ids), (read, ids.flip(-1)))
+
+    judge.holds(implementation, experiment)
+
+
+@A_FEW
+@given(drawn=inputs(at_least=3, layers=1), data=st.data())
+def test_every_call_has_its_own_mask(implementation, drawn, data):
+    """A mask is that of the call that it is given to: what an earlier call hid may be seen, and what it saw be hidden."""
+    model, ids = drawn
+    first, mask = data.draw(st.integers(1, ids.shape[1] - 1), label="tokens of the past"), every_other(ids)
+    judge.holds(implementation, lambda f: masked_by_call(partial(f, model.weights, **model.scalars), ids, first, mask))
 
 
 @A_FEW

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
-from fixtures.strategies.mamba_inputs import A_FEW, ample_inputs, inputs
+from fixtures.strategies.layouts import LAYOUTS
+from fixtures.strategies.mamba_inputs import A_FEW, ample_inputs, inputs, large
 from fixtures.strategies.token_ids import different_ids
 
 
@@ -88,6 +91,14 @@ def test_gradients_of_every_parameter_agree(implementation, drawn):
 
 
 @A_FEW
+@given(drawn=ample_inputs())
+def test_gradients_of_hidden_states_agree(implementation, drawn):
+    """What is read off the hidden states teaches the layers below."""
+    model, ids = drawn
+    judge.agree_gradients(implementation, model.weights, ids, returns="hidden_states", **model.scalars)
+
+
+@A_FEW
 @given(drawn=inputs(tied=True))
 def test_the_head_is_the_word_table(implementation, drawn):
     """A state dict without a head is one whose head is the word table."""
@@ -126,6 +137,22 @@ def test_a_text_does_not_depend_on_its_batch(implementation, drawn):
         return f(model.weights, ids, **model.scalars), torch.cat(alone)
 
     judge.holds(implementation, experiment)
+
+
+def test_models_of_the_same_sizes_are_told_apart(implementation):
+    """Pit: what was made of the weights of one model is kept for the next one of its sizes."""
+    model, ids = large("rank")
+    for seed in (1, 2):
+        other = replace(model, seed=seed)
+        judge.agree(implementation, other.weights, ids, **other.scalars)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_may_lie_in_memory_as_they_like(implementation, layout):
+    """Weights that are stored the other way round, or are parts of larger ones, are read where they are."""
+    model, ids = large("rank")
+    weights = {name: LAYOUTS[layout](w) for name, w in model.weights.items()}
+    judge.agree(implementation, weights, ids, **model.scalars)
 
 
 FORGETTING = ("nothing let in", "steps of almost nothing", "steep decay")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.experiments import in_turns, labelled_in_pieces
 from fixtures.strategies.gpt2_inputs import left_padded
 from fixtures.strategies.mamba_inputs import A_FEW, Mamba, in_chunks, inputs
 from fixtures.strategies.token_ids import row_lengths
@@ -20,6 +23,25 @@ def test_token_by_token_agrees(implementation, drawn, data):
     model, ids = drawn
     read = data.draw(st.integers(1, ids.shape[1]), label="tokens read at once")
     judge.holds(implementation, in_chunks(model, ids, [read] + [1] * (ids.shape[1] - read)))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=2), data=st.data())
+def test_new_positions_have_hidden_states(implementation, drawn, data):
+    """With a cache, hidden states are those of the new positions, and what was read for them is kept like any other."""
+    model, ids = drawn
+    read = data.draw(st.integers(1, ids.shape[1] - 1), label="tokens read at once")
+    sizes = [read] + [1] * (ids.shape[1] - read)
+    judge.holds(implementation, in_chunks(model, ids, sizes, axis=2, returns="hidden_states"))
+
+
+@A_FEW
+@given(drawn=inputs(at_least=5), data=st.data())
+def test_loss_with_a_past_is_that_of_new_tokens(implementation, drawn, data):
+    """Labels are shifted among the tokens that are given, which go on from the past and are remembered like any others."""
+    model, ids = drawn
+    first = data.draw(st.integers(1, ids.shape[1] - 3), label="tokens of the past")
+    judge.holds(implementation, lambda f: labelled_in_pieces(partial(f, model.weights, **model.scalars), ids, first))
 
 
 @A_FEW
@@ -77,19 +99,10 @@ def test_a_convolution_of_one_keeps_no_window(implementation, how):
 def test_caches_do_not_meet(implementation, drawn):
     """Two texts that are decoded in turns, each with its own cache, do not disturb each other."""
     model, ids = drawn
-    other = ids.flip(-1)
 
     def experiment(f):
-        caches: list[list] = [[], []]
-        pieces = [
-            [
-                f(model.weights, text[:, k : k + 1], cache=caches[which], **model.scalars)
-                for which, text in enumerate((ids, other))
-            ]
-            for k in range(ids.shape[1])
-        ]
-        mine, others = (torch.cat(one, dim=1) for one in zip(*pieces, strict=True))
-        return (mine, others), (f(model.weights, ids, **model.scalars), f(model.weights, other, **model.scalars))
+        read = partial(f, model.weights, **model.scalars)
+        return in_turns((read, ids), (read, ids.flip(-1)))
 
     judge.holds(implementation, experiment)
 
@@ -107,6 +120,32 @@ def test_decoding_after_padding_on_the_left(implementation, drawn, data):
         cache: list = []
         pieces = [f(model.weights, ids[:, :length], attention_mask=mask, cache=cache, **model.scalars)]
         pieces += [f(model.weights, ids[:, k : k + 1], cache=cache, **model.scalars) for k in (length, length + 1)]
+        padded = torch.cat(pieces, dim=1)
+        alone = [f(model.weights, ids[i : i + 1, length - n :], **model.scalars) for i, n in enumerate(tokens)]
+        return tuple(padded[i : i + 1, length - n :] for i, n in enumerate(tokens)), tuple(alone)
+
+    judge.holds(implementation, experiment)
+
+
+PIECES = {"token by token": lambda length: [1] * length, "in chunks": lambda length: [2, length - 3, 1]}
+
+
+@pytest.mark.parametrize("how", PIECES)
+@A_FEW
+@given(drawn=inputs(at_least=5), data=st.data())
+def test_padding_on_the_left_may_go_on_in_later_calls(implementation, how, drawn, data):
+    """Pit: a padded beginning is read in pieces. Every call has a mask then, over the tokens that it is given."""
+    model, ids = drawn
+    tokens, length = data.draw(row_lengths(*ids.shape)), ids.shape[1]
+    mask, _ = left_padded(tokens, length)
+    sizes = PIECES[how](length)
+
+    def experiment(f):
+        cache: list = []
+        pieces = [
+            f(model.weights, piece, attention_mask=seen, cache=cache, **model.scalars)
+            for piece, seen in zip(ids.split(sizes, dim=1), mask.split(sizes, dim=1), strict=True)
+        ]
         padded = torch.cat(pieces, dim=1)
         alone = [f(model.weights, ids[i : i + 1, length - n :], **model.scalars) for i, n in enumerate(tokens)]
         return tuple(padded[i : i + 1, length - n :] for i, n in enumerate(tokens)), tuple(alone)

@@ -26,6 +26,12 @@ def test_large_models_and_texts_agree(implementation, what):
     judge.agree(implementation, model.weights, ids, **model.scalars)
 
 
+def test_long_texts_teach_from_end_to_end(implementation):
+    """Pit: what is computed in blocks has gradients that stop between them."""
+    model, ids = large("text")
+    judge.agree_gradients(implementation, model.weights, ids, **model.scalars)
+
+
 @pytest.mark.parametrize("what", LARGE)
 def test_large_models_and_texts_hide_what_small_ones_hide(implementation, what):
     """A mask means the same for few tokens, texts and layers as for many."""
