@@ -23,7 +23,7 @@ def tiles(expression: regex.Pattern[str], text: str) -> list[str]:
 
 def is_name(expression: str) -> bool:
     """Whether it is written as names are (`gpt-2`), and can hardly be meant for an expression."""
-    return regex.fullmatch(r"[\w-]+", expression) is not None
+    return regex.fullmatch(r"(?ai)[a-z][\w-]{2,}", expression) is not None
 
 
 @lru_cache

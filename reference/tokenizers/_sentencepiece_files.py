@@ -179,6 +179,8 @@ def _normalizer(path: Path, content: Mapping[str, Any]) -> tuple[dict[str, Any],
             shown = {name: value for name, value in part.items() if name != "precompiled_charsmap"}
             raise ValueError(f"{path}: expected a normalizer as SentencePiece's converted models have it, got {shown}")
         found[seen] = True
+    if found["all"] and fields["add_dummy_prefix"] != "missing":
+        raise ValueError(f"{path}: expected Metaspace of prepend_scheme always after WhitespaceSplit, as in T5's file")
     rules = Spaced(CompiledRules(rules) if rules else None) if found["all"] else rules
     prefixed = bool(fields["add_dummy_prefix"])
     trimmed = found["all"] or (found["runs"] and found["right"] and (found["left"] or prefixed))

@@ -25,6 +25,7 @@ from reference.tokenizers.wordpiece import WordPiece
 ODD: list[Any] = [None, 5, -1, "x", [], {}, [None], ["a"], [[1]], True, 1.5, {"type": "Nope"}]
 ADDED = [{"content": "<s>", "id": 300, "special": True}]
 FRAME = [{"SpecialToken": {"id": "[CLS]"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "[CLS]"}}]
+SPLIT = {"type": "WhitespaceSplit"}
 RULES = {"\u00e9": "e", "\u65e5": "ab", "x": ""}
 FILES: dict[type[Any], dict[str, Any]] = {
     WordPiece: {
@@ -247,6 +248,18 @@ def test_damaged_rules_are_refused_before_a_text_comes() -> None:
     for reference in (SentencepieceBPE, SentencepieceUnigram):
         with pytest.raises(ValueError, match="rules: expected a result for every rule"):
             reference(table("a").pieces, rules=compiled(RULES)[:-1])
+
+
+@pytest.mark.parametrize("scheme", ["first", "never"])
+def test_words_of_a_file_have_spaces_in_front(scheme: str, tmp_path: Path) -> None:
+    """Where spaces are gone before words get theirs, all words must get one."""
+    content = _pieces(tmp_path, "Unigram")
+    metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": scheme, "split": True}
+    content |= {"normalizer": None, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [SPLIT, metaspace]}}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match="prepend_scheme always after WhitespaceSplit"):
+        SentencepieceUnigram.from_file(path)
 
 
 REMOVED = {"type": "Split", "behavior": "Removed", "invert": True}
