@@ -169,6 +169,14 @@ def clocks(report: Report) -> list[Clocks]:
     return found
 
 
+def peaks(report: Report) -> list[Row]:
+    """What devices reached: products by dtype, copies."""
+    return sorted(
+        (row for row in report.kind("power") if _metric(row).startswith("peak: ")),
+        key=lambda row: (*row.where[1:], _metric(row), row.record.dtype or ""),
+    )
+
+
 def of_timing(row: Row) -> bool:
     """Whether a row of kind power is about the measuring of speeds."""
     return _metric(row).startswith(TIMING)

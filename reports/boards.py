@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Entry:
     rank: int | None = None
     bar: Bar | None = None
     shared: bool = False
+    shares: tuple[tuple[str, Row], ...] = ()
+    """what it is of the possible: of what, and the row that says so"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ class Board:
         return self.ranked + self.contended + self.unranked
 
 
+SHARES = ("MFU", "bandwidth use")
+"""What the metrics end in that say how much of the possible a rate is: they stand beside the rate, on no board of theirs."""
+
+
+def is_share(row: Row) -> bool:
+    return row.record.kind == "throughput" and (row.record.metric or "").endswith(tuple(f" {what}" for what in SHARES))
+
+
 def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]:
     """Timings of different machines or dtypes are never ranked together; scores are, and say where they come from."""
     timing = kind == "throughput"
@@ -70,6 +80,8 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
         return (*same, record.dtype or "", record.device, report.tags[record.environment]) if timing else same
 
     rows = [row for row in report.kind(kind) if subject in (None, row.subject) and not is_point(row)]
+    parts = [row for row in rows if is_share(row)]
+    rows = [row for row in rows if not is_share(row)]
     measured = grouped((row for row in rows if not _refused(row)), comparable)
     found = dict(measured)
     for key, refused in grouped((row for row in rows if _refused(row)), comparable).items():
@@ -77,7 +89,28 @@ def boards(report: Report, kind: str, subject: str | None = None) -> list[Board]
         homes = [home for home in measured if home[0] == key[0] and home[4:] in (key[4:], ())]
         for home in homes or [key]:
             found[home] = [*found.get(home, []), *refused]
-    return [_board(report, group, timing) for _, group in sorted(found.items())]
+    drawn = [_board(report, group, timing) for _, group in sorted(found.items())]
+    return [_beside(board, parts) for board in drawn] if parts else drawn
+
+
+def _beside(board: Board, parts: list[Row]) -> Board:
+    """Each row with its shares of the possible."""
+
+    def known(row: Row, metric: str) -> tuple[Any, ...]:
+        record = row.record
+        same = tuple(sorted((name, str(value)) for name, value in record.settings.items()))
+        return row.subject, row.name, metric, record.dtype, record.device, record.environment, record.run, same
+
+    found = {known(row, row.record.metric or ""): row for row in parts}
+
+    def whole(entries: list[Entry]) -> list[Entry]:
+        beside = [
+            [(what, part) for what in SHARES if (part := found.get(known(entry.row, f"{board.metric} {what}")))]
+            for entry in entries
+        ]
+        return [replace(entry, shares=tuple(shares)) for entry, shares in zip(entries, beside, strict=True)]
+
+    return replace(board, ranked=whole(board.ranked), contended=whole(board.contended), unranked=whole(board.unranked))
 
 
 def _refused(row: Row) -> bool:

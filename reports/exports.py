@@ -224,10 +224,12 @@ def _board(board: Board) -> str:
         name = " ".join([entry.row.name, *(entry.row.where if board.apart else [])])
         interval = text.span(record.low, record.high, record.unit)
         value = ", ".join(filter(None, [text.quantity(record.value, record.unit), record.comparison]))
-        return [rank, text.markdown(name), text.markdown(value), interval, "–" if record.n is None else str(record.n)]
+        cells = [rank, text.markdown(name), text.markdown(value), interval, "–" if record.n is None else str(record.n)]
+        shares = [f"{what} {text.figure(100 * (part.record.value or 0))} %" for what, part in entry.shares]
+        return [*cells, ", ".join(shares) or "–"] if possible else cells
 
+    possible = any(entry.shares for entry in board.entries)
+    head = ["rank", "of", "value", "95 % interval", "n", *(["of the possible"] if possible else [])]
     title = " · ".join([board.subject, board.metric, *board.tags])
     entries = [line(entry) for entry in board.entries]
-    return f"### {text.markdown(title)}\n\n{board.direction.capitalize()} is better.\n\n" + table(
-        ["rank", "of", "value", "95 % interval", "n"], entries
-    )
+    return f"### {text.markdown(title)}\n\n{board.direction.capitalize()} is better.\n\n" + table(head, entries)

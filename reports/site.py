@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import exports, power, text
-from reports.audits import audits, clocks
+from reports.audits import audits, clocks, peaks
 from reports.boards import boards
 from reports.collection import Collection, copy_run
 from reports.controls import controls
@@ -206,9 +206,9 @@ class Pages:
         )
 
     def timing(self) -> None:
-        self._draw(
-            "timing.html.j2", "timing.html", here="timing", audits=audits(self.report), clocks=clocks(self.report)
-        )
+        report = self.report
+        found = dict(audits=audits(report), clocks=clocks(report), peaks=peaks(report))
+        self._draw("timing.html.j2", "timing.html", here="timing", **found)
 
     def environment(self) -> None:
         report = self.report

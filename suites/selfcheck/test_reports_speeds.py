@@ -1,4 +1,4 @@
-"""What the pages say of speeds beside the figures: which are the same."""
+"""What the pages say of speeds beside the figures: which are the same, and how much of the possible they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from suites.selfcheck.reports_synthetic import built, text, timing
+from suites.selfcheck.reports_synthetic import built, record, text, timing
 
 
 def ratio(implementation: str, value: float, word: str | None, **fields: Any) -> Any:
@@ -34,3 +34,32 @@ def test_figures_that_nobody_compared_say_nothing(tmp_path: Path) -> None:
 def test_no_other_word_can_be_recorded() -> None:
     with pytest.raises(ValueError, match="comparison"):
         ratio("i", 1.0, "as fast")
+
+
+def test_shares_of_the_possible_stand_beside_their_rates(tmp_path: Path) -> None:
+    """Each beside that of the same implementation and settings, and on no board of its own."""
+
+    def share(name: str, value: float, what: str = "MFU", **fields: Any) -> Any:
+        return timing(name, value, 0.01, metric=f"prefill {what}", unit="share", **fields)
+
+    rows = [
+        timing("fast", 100.0, metric="prefill"),
+        timing("slow", 50.0, metric="prefill"),
+        timing("slow", 20.0, metric="prefill", settings={"batch": 8}),
+        share("fast", 0.42),
+        share("slow", 0.21),
+        share("slow", 0.33, settings={"batch": 8}),
+        share("fast", 0.07, what="bandwidth use"),
+    ]
+    site = built(tmp_path, rows)
+    page, table = text(site / "index.html"), (site / "leaderboard.md").read_text()
+    assert "MFU 42 % (41 – 43) bandwidth use 7 % (6 – 8)" in page and page.count("MFU") == 3
+    assert page.index("MFU 42 %") < page.index("MFU 21 %") < page.index("MFU 33 %")
+    assert "| MFU 42 %, bandwidth use 7 % |" in table and table.count("of the possible") == 2
+    assert "Throughput 2 boards" in page
+
+
+def test_peaks_are_on_the_page_of_timing(tmp_path: Path) -> None:
+    peak: dict[str, Any] = dict(kind="power", implementation="torch", metric="peak: matrix product", unit="FLOP/s")
+    rows = [record(None, **peak, dtype="float32", value=1.5e11, low=1.4e11, high=1.6e11, settings={"n": 1024})]
+    assert "matrix product float32 150 GFLOP/s 140 – 160 n = 1024" in text(built(tmp_path, rows) / "timing.html")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,7 +167,7 @@ def test_throughput(
             work=lambda subject: _work(subject, model, task),
             certify=certify,
             facts=lambda implementation: _facts(request, implementation, model, task, dtype),
-            rows=_rows,
+            rows=partial(_rows, request, record, model, task),
             device=device,
             sizes=task.sizes,
             tokens=task.tokens,
@@ -176,17 +177,32 @@ def test_throughput(
         no_slower(result, "reference", ("transformers-eager", "transformers-sdpa"))
 
 
-def _rows(facts: dict[str, Any], result: Contest, outcome: Outcome) -> list[dict[str, Any]]:
-    """The rate and its ratio to the baseline's; one line without figures if there is none."""
-    from fixtures.contests import measured, told
+def _rows(
+    request: pytest.FixtureRequest,
+    record: Callable[..., None],
+    model: Gpt2,
+    task: Task,
+    facts: dict[str, Any],
+    result: Contest,
+    outcome: Outcome,
+) -> list[dict[str, Any]]:
+    """The rate, its ratio to the baseline's, and its share of the possible: of arithmetic where a text is read, of traffic
+    where it is written, token by token."""
+    import torch
 
+    from fixtures.contests import rated
+    from fixtures.possible import decode_bytes, forward_flops, shares
+
+    rows, longest = rated(facts, result, outcome), max(task.sizes)
     if outcome.rate is None:
-        return [facts]
-    rows = [facts | measured(outcome.rate)]
-    if outcome.ratio is not None:
-        ratio = {"metric": f"{facts['metric']} ratio", "unit": f"x {result.baseline}"}
-        rows.append(facts | ratio | told(outcome.ratio))
-    return rows
+        return rows
+    if task.metric == "prefill":
+        counted = {"flops": forward_flops(model, tokens=longest) / longest}
+    else:
+        context = task.settings["prompt_tokens"] + longest / 2
+        itemsize = getattr(torch, facts["dtype"]).itemsize
+        counted = {"traffic": decode_bytes(model, context=context, itemsize=itemsize, batch=BATCH) / BATCH}
+    return rows + shares(request, record, facts, outcome.rate, **counted)
 
 
 def _dtypes(config: pytest.Config) -> list[str]:
