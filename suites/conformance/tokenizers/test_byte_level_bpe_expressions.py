@@ -30,6 +30,18 @@ EXPRESSIONS: dict[str, tuple[str, list[str]]] = {
     "case ignored": (r"(?i)ab|c", ["AB", "xx", "C"]),
     "of a script": (r"\p{Han}+|\p{^L}", ["a", "\u65e5\u672c", "\u3042", "1", "2"]),
     "where a word ends": (r"\b-", ["a", "-", "--b", "-"]),
+    "an escaped line break": ("a\\\nb", ["x", "a\nb", "a"]),
+    "any character but a line break": (r"a.", ["ab", "a\nx", "aa"]),
+    "case within case": (r"(?i:a(?-i:b))", ["Ab", "xAB"]),
+    "no hexadecimal digits": (r"\H+", ["g-", "fA", "x"]),
+    "a bracket by its name": (r"\p{alnum}+|\P{punct}", ["a1", "-", "\u0663b", " ", " ", ".."]),
+    "what a set and a bracket share": (r"[!-z&&[:digit:]a-c]+", ["x", "a1", "&"]),
+    "what is not in a bracket": (r"[[:^digit:]]", ["1", "a", "b", "23"]),
+    "letters in a set": (r"[\p{word}]", ["a", "b", "\u00b2\u00b9"]),
+    "a range of one": (r"[a-a]+", ["aa", "b"]),
+    "a set, case ignored": (r"(?i)[st]+", ["ST", "x"]),
+    "what is not of a category": (r"\P{L}", ["ab", "1", "2"]),
+    "what is not none of a category": (r"\P{^L}", ["a", "b", "12"]),
     "by code": (r"\u0061\x{e9}|\x62", ["a", "a\u00e9", "c", "b"]),
 }
 RARE: dict[str, tuple[str, list[str]]] = {
