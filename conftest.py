@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from fixtures import limits
+from fixtures.grids import GRIDS
 
 if missing := [name for name in ("torch", "hypothesis", "jaxtyping", "beartype", "regex") if find_spec(name) is None]:
     how = "python -m pip install -c constraints.txt -e '.[peers,accuracy,weights,report]', or tox run -e conformance"
@@ -71,6 +72,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="TRIALS",
         help="judge the measuring of speeds: TRIALS contests of two copies of the same code, and as many of a copy that does "
         "5 %% more (suites/throughput)",
+    )
+    group.addoption(
+        "--throughput-grid",
+        choices=GRIDS,
+        default=GRIDS[0],
+        help="how much suites/throughput times: small takes a few minutes on two cores, full goes on to larger models, "
+        "batches and lengths, as far as the device has memory (default: small)",
     )
     group.addoption("--device", choices=["cpu", "cuda", "auto"], default="cpu", help="device to run on (default: cpu)")
     group.addoption(

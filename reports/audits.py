@@ -177,6 +177,44 @@ def peaks(report: Report) -> list[Row]:
     )
 
 
+@dataclass(frozen=True)
+class Timed:
+    """A rate of a concept: on what sizes it was measured, and how many implementations have a figure."""
+
+    subject: str
+    metric: str
+    sizes: list[str]
+    dtypes: list[str]
+    figures: int
+    left_out: list[str]
+    """why sizes were not run"""
+
+
+def timed(report: Report) -> list[Timed]:
+    """What was run, of all kinds of rates."""
+    rows = [row for row in report.kind("throughput") if (row.record.unit or "").endswith("/s")]
+    found = []
+    for (subject, metric), same in sorted(grouped(rows, lambda row: (row.subject, _metric(row))).items()):
+        sizes = grouped(same, lambda row: _size(row))
+        out = {row.record.message or "" for row in same if row.record.value is None}
+        found.append(
+            Timed(
+                subject,
+                metric,
+                [size for size, own in sizes.items() if any(row.record.value is not None for row in own)],
+                sorted({row.record.dtype for row in same if row.record.dtype}),
+                len({row.name for row in same if row.record.value is not None}),
+                sorted(message for message in out if message.startswith("not timed: it needs")),
+            )
+        )
+    return found
+
+
+def _size(row: Row) -> str:
+    settings = sorted((name, value) for name, value in row.record.settings.items() if name != "threads")
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings)
+
+
 def of_timing(row: Row) -> bool:
     """Whether a row of kind power is about the measuring of speeds."""
     return _metric(row).startswith(TIMING)

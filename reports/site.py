@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import exports, power, text
-from reports.audits import audits, clocks, peaks
+from reports.audits import audits, clocks, peaks, timed
 from reports.boards import boards
 from reports.collection import Collection, copy_run
 from reports.controls import controls
@@ -207,7 +207,7 @@ class Pages:
 
     def timing(self) -> None:
         report = self.report
-        found = dict(audits=audits(report), clocks=clocks(report), peaks=peaks(report))
+        found = dict(audits=audits(report), clocks=clocks(report), peaks=peaks(report), timed=timed(report))
         self._draw("timing.html.j2", "timing.html", here="timing", **found)
 
     def environment(self) -> None:

@@ -63,3 +63,17 @@ def test_peaks_are_on_the_page_of_timing(tmp_path: Path) -> None:
     peak: dict[str, Any] = dict(kind="power", implementation="torch", metric="peak: matrix product", unit="FLOP/s")
     rows = [record(None, **peak, dtype="float32", value=1.5e11, low=1.4e11, high=1.6e11, settings={"n": 1024})]
     assert "matrix product float32 150 GFLOP/s 140 – 160 n = 1024" in text(built(tmp_path, rows) / "timing.html")
+
+
+def test_what_was_timed_is_listed_with_its_sizes(tmp_path: Path) -> None:
+    settings = {"batch": 8, "prompt_tokens": 128, "threads": 1}
+    out: dict[str, Any] = dict(verdict="unsupported", message="not timed: it needs about 80 GiB", settings={"batch": 9})
+    rows = [
+        timing("fast", 100.0, metric="prefill", settings=settings),
+        timing("slow", 50.0, metric="prefill", settings=settings, dtype="bfloat16"),
+        timing("slow", None, metric="prefill", **out),
+        ratio("slow", 0.5, "SLOWER"),
+    ]
+    page = text(built(tmp_path, rows) / "timing.html")
+    assert "prefill bfloat16, float32 2 batch 8, prompt tokens 128; not timed: it needs about 80 GiB" in page
+    assert "What was timed 1" in page and "batch 9" not in page

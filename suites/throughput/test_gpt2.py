@@ -21,19 +21,21 @@ import pytest
 
 from fixtures import devices
 from fixtures.concepts import concept
+from fixtures.grids import LONGEST, READING, SMALL, Size, grid, memory
 from fixtures.implementations import DTYPES, Implementation, for_concept
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fixtures.strategies.weights import Gpt2
     from fixtures.subject import Subject
     from fixtures.throughput import Contest, Outcome
     from fixtures.timing import Work
     from fixtures.trials import Case
 
 CONCEPT = "architectures.gpt2"
-BATCH = 1
+
+PROMPT = 16
+"""Tokens that are read before some are written."""
 
 Model = Callable[..., "Tensor"]
 Prompt = Callable[[int], "Tensor"]
@@ -50,13 +52,23 @@ class Witness:
 
 @dataclass(frozen=True)
 class Task:
-    """What is timed: `call(model, prompt, size)` for each of `sizes`, `tokens` of `metric` for each unit of size."""
+    """What is timed: `call(model, prompt, size)` for each of the sizes. Rates of reading are those of all texts of a batch
+    together, rates of writing those of one of them."""
 
     metric: str
     call: Callable[[Model, Prompt, int], Witness]
-    sizes: tuple[int, ...]
-    tokens: int
-    settings: dict[str, int]
+
+    @property
+    def reads(self) -> bool:
+        return self.metric == "prefill"
+
+    def sizes(self, size: Size) -> tuple[int, ...]:
+        return (size.tokens,) if self.reads else (2, 8, 16)
+
+    def settings(self, size: Size) -> dict[str, int]:
+        if self.reads:
+            return {"prompt_tokens": size.tokens}
+        return {"prompt_tokens": PROMPT, "written_tokens": max(self.sizes(size))}
 
 
 def prefill(f: Model, prompt: Prompt, size: int) -> Witness:
@@ -68,7 +80,7 @@ def prefill(f: Model, prompt: Prompt, size: int) -> Witness:
 def decode(f: Model, prompt: Prompt, size: int) -> Witness:
     """Reads a short prompt and writes `size` tokens, each the likeliest."""
     cache: list[Any] = []
-    witness = Witness([prompt(16)], [])
+    witness = Witness([prompt(PROMPT)], [])
     witness.logits.append(f(witness.ids[0], cache=cache))
     for _ in range(size):
         token = witness.logits[-1][:, -1].argmax(-1, keepdim=True)
@@ -82,15 +94,11 @@ def generate(f: Model, prompt: Prompt, size: int) -> Witness:
     own = getattr(f, "generate", None)
     if own is None:
         return decode(f, prompt, size)
-    text, logits = own(prompt(16), size + 1)
+    text, logits = own(prompt(PROMPT), size + 1)
     return Witness([text[:, :-1]], [logits])
 
 
-TASKS = (
-    Task("prefill", prefill, (128,), BATCH, {"prompt_tokens": 128}),
-    Task("decode", decode, (2, 8, 16), 1, {"prompt_tokens": 16, "written_tokens": 16}),
-    Task("generate", generate, (2, 8, 16), 1, {"prompt_tokens": 16, "written_tokens": 16}),
-)
+TASKS = (Task("prefill", prefill), Task("decode", decode), Task("generate", generate))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -99,19 +107,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # An item without anybody to try is dropped after collection, by the conftest beside.
         metafunc.parametrize("users", brought or [None], ids=[i.name for i in brought] or ["nobody"])
         return
+    sizes = READING[grid(metafunc.config)]
+    cases = [(size, task) for size in sizes for task in TASKS if task.reads or size.writes]
+    ids = ["-".join([*([] if size == SMALL else [size.name]), task.metric]) for size, task in cases]
+    metafunc.parametrize(("size", "task"), cases, ids=[name.replace(" ", "-") for name in ids])
     metafunc.parametrize("dtype", _dtypes(metafunc.config))
-    metafunc.parametrize("task", TASKS, ids=[task.metric for task in TASKS])
-
-
-@pytest.fixture(scope="module")
-def model() -> Gpt2:
-    from fixtures.strategies.weights import Gpt2
-
-    return Gpt2(seed=0, layers=4, heads=4, d_head=64, inner=1024, vocabulary=8192, positions=256, epsilon=1e-5)
 
 
 def test_users_implementation_returns(
-    request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2, users: Implementation
+    request: pytest.FixtureRequest, record: Callable[..., None], users: Implementation
 ) -> None:
     """Each task once, before all contests: should it end the process or hang, this test is lost and no timing."""
     import torch
@@ -121,7 +125,7 @@ def test_users_implementation_returns(
 
     def case(task: Task, dtype: str) -> Case:
         subject = Subject(concept(CONCEPT), users, dtype, devices.selected(request.config))
-        return _facts(request, users, model, task, dtype), lambda: _work(subject, model, task)(max(task.sizes))
+        return _facts(request, users, SMALL, task, dtype), lambda: _work(subject, SMALL, task)(max(task.sizes(SMALL)))
 
     with torch.no_grad():
         trial(
@@ -130,7 +134,7 @@ def test_users_implementation_returns(
 
 
 def test_throughput(
-    request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2, task: Task, dtype: str
+    request: pytest.FixtureRequest, record: Callable[..., None], size: Size, task: Task, dtype: str
 ) -> None:
     """Tokens a second of all implementations, in one contest; whoever is wrong gets no figure.
 
@@ -144,6 +148,11 @@ def test_throughput(
     from fixtures.throughput import SECONDS, haste
 
     device, own = devices.selected(request.config), concept(CONCEPT)
+    if reason := size.too_large(memory(device)):
+        nobody = next(i for i in for_concept(CONCEPT, request.config))
+        record(**_facts(request, nobody, size, task, dtype), verdict="unsupported", message=reason)
+        pytest.skip(reason)
+    model = size.model()
 
     def certify(subject: Subject, witness: Witness) -> None:
         """What was timed goes before the judge as if it had just been called on all its tokens at once."""
@@ -164,23 +173,23 @@ def test_throughput(
             record,
             CONCEPT,
             subject=lambda implementation: Subject(own, implementation, dtype, device),
-            work=lambda subject: _work(subject, model, task),
+            work=lambda subject: _work(subject, size, task),
             certify=certify,
-            facts=lambda implementation: _facts(request, implementation, model, task, dtype),
-            rows=partial(_rows, request, record, model, task),
+            facts=lambda implementation: _facts(request, implementation, size, task, dtype),
+            rows=partial(_rows, request, record, size, task),
             device=device,
-            sizes=task.sizes,
-            tokens=task.tokens,
-            seconds=SECONDS * haste(request.config, device),
+            sizes=task.sizes(size),
+            tokens=size.batch if task.reads else 1,
+            seconds=SECONDS * LONGEST[grid(request.config)] * haste(request.config, device),
         )
-    if task.metric == "generate" and device == "cpu":
+    if task.metric == "generate" and device == "cpu" and size == SMALL:
         no_slower(result, "reference", ("transformers-eager", "transformers-sdpa"))
 
 
 def _rows(
     request: pytest.FixtureRequest,
     record: Callable[..., None],
-    model: Gpt2,
+    size: Size,
     task: Task,
     facts: dict[str, Any],
     result: Contest,
@@ -193,15 +202,16 @@ def _rows(
     from fixtures.contests import rated
     from fixtures.possible import decode_bytes, forward_flops, shares
 
-    rows, longest = rated(facts, result, outcome), max(task.sizes)
+    rows, longest, model = rated(facts, result, outcome), max(task.sizes(size)), size.model()
     if outcome.rate is None:
         return rows
-    if task.metric == "prefill":
+    if task.reads:
         counted = {"flops": forward_flops(model, tokens=longest) / longest}
     else:
-        context = task.settings["prompt_tokens"] + longest / 2
+        # In the time of one token of each text the weights are read once, whatever the batch.
         itemsize = getattr(torch, facts["dtype"]).itemsize
-        counted = {"traffic": decode_bytes(model, context=context, itemsize=itemsize, batch=BATCH) / BATCH}
+        traffic = decode_bytes(model, context=PROMPT + longest / 2, itemsize=itemsize, batch=size.batch)
+        counted = {"traffic": traffic}
     return rows + shares(request, record, facts, outcome.rate, **counted)
 
 
@@ -210,28 +220,30 @@ def _dtypes(config: pytest.Config) -> list[str]:
     return [dtype for dtype in DTYPES if dtype in wanted]
 
 
-def _work(subject: Subject, model: Gpt2, task: Task) -> Work:
+def _work(subject: Subject, size: Size, task: Task) -> Work:
     """The task as the subject does it, with the weights in its dtype and a new prompt for every call."""
     import torch
 
     from fixtures.throughput import prepared
 
+    model = size.model()
     f = prepared(subject.implementation, subject.rounded(model.weights), **model.scalars)
     generator = torch.Generator(subject.device).manual_seed(1)
 
     def prompt(length: int) -> Tensor:
-        return torch.randint(model.vocabulary, (BATCH, length), generator=generator, device=subject.device)
+        return torch.randint(model.vocabulary, (size.batch, length), generator=generator, device=subject.device)
 
-    return lambda size: task.call(f, prompt, size)
+    return lambda tokens: task.call(f, prompt, tokens)
 
 
 def _facts(
-    request: pytest.FixtureRequest, implementation: Implementation, model: Gpt2, task: Task, dtype: str
+    request: pytest.FixtureRequest, implementation: Implementation, size: Size, task: Task, dtype: str
 ) -> dict[str, Any]:
     """What a record says whatever comes out."""
     import torch
 
-    sizes = {"batch": BATCH, "layers": model.layers, "width": model.d, "vocabulary": model.vocabulary}
+    width = size.heads * size.d_head
+    sizes = {"batch": size.batch, "layers": size.layers, "width": width, "vocabulary": size.vocabulary}
     return dict(
         kind="throughput",
         concept=CONCEPT,
@@ -242,6 +254,6 @@ def _facts(
         better="higher",
         dtype=dtype,
         device=devices.label(request.config),
-        settings=task.settings | sizes | {"threads": torch.get_num_threads()},
+        settings=task.settings(size) | sizes | {"threads": torch.get_num_threads()},
         node=request.node.nodeid,
     )

@@ -20,7 +20,8 @@ import pytest
 
 from fixtures import devices
 from fixtures.concepts import concept, concepts
-from fixtures.growing import GROWING, drawn, turned
+from fixtures.grids import LONGER, LONGEST, grid, lengthened
+from fixtures.growing import GROWING, Growing, drawn, turned
 from fixtures.implementations import DTYPES, Implementation, for_concept
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def test_growth(request: pytest.FixtureRequest, record: Callable[..., None], ide
     from fixtures.subject import Subject
     from fixtures.throughput import haste
 
-    own, part = GROWING[identifier], haste(request.config, devices.selected(request.config))
+    own, part = _own(request.config, identifier), haste(request.config, devices.selected(request.config))
     works: dict[str, Work] = {}
 
     def work(subject: Subject) -> Work:
@@ -111,7 +112,7 @@ def test_growth(request: pytest.FixtureRequest, record: Callable[..., None], ide
             device=devices.selected(request.config),
             sizes=own.lengths,
             baseline="reference",
-            seconds=own.seconds * part,
+            seconds=own.seconds * LONGEST[grid(request.config)] * part,
             rounds=max(1, round(ROUNDS * part)),
         )
 
@@ -141,6 +142,12 @@ def _memory(
         facts | dict(metric=metric, unit=unit, settings=where, better="lower", value=value, low=value, high=value)
         for metric, unit, value, where in figures
     ]
+
+
+def _own(config: pytest.Config, identifier: str) -> Growing:
+    """What is timed of the concept; in the full grid also greater lengths, where no table of positions ends."""
+    own = GROWING[identifier]
+    return own if own.model else replace(own, lengths=lengthened(own.lengths, LONGER[grid(config)]))
 
 
 def _arguments(identifier: str, length: int, number: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -201,6 +208,9 @@ def _facts(request: pytest.FixtureRequest, implementation: Implementation) -> di
         better="higher",
         dtype=_dtype(request.config),
         device=devices.label(request.config),
-        settings={SETTING: max(GROWING[implementation.concept].lengths), "threads": torch.get_num_threads()},
+        settings={
+            SETTING: max(_own(request.config, implementation.concept).lengths),
+            "threads": torch.get_num_threads(),
+        },
         node=request.node.nodeid,
     )

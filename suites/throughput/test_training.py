@@ -16,17 +16,16 @@ import pytest
 
 from fixtures import devices
 from fixtures.concepts import concept
+from fixtures.grids import LONGEST, STEP, TRAINING, Size, grid, memory
 from fixtures.implementations import DTYPES, Implementation, for_concept
 
 if TYPE_CHECKING:
-    from fixtures.strategies.weights import Gpt2
     from fixtures.subject import Subject
     from fixtures.throughput import Contest, Outcome
     from fixtures.training import Step, Witness
 
 CONCEPT = "architectures.gpt2"
 METRIC = "training step"
-BATCH, TOKENS = 2, 64
 SECONDS = 1.0
 """of the contest for each competitor"""
 
@@ -36,39 +35,40 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         brought = [i for i in for_concept(CONCEPT, metafunc.config) if i.users]
         # An item without anybody to try is dropped after collection, by the conftest beside.
         metafunc.parametrize("users", brought or [None], ids=[i.name for i in brought] or ["nobody"])
-
-
-@pytest.fixture(scope="module")
-def model() -> Gpt2:
-    from fixtures.strategies.weights import Gpt2
-
-    return Gpt2(seed=0, layers=2, heads=4, d_head=32, inner=512, vocabulary=2048, positions=TOKENS, epsilon=1e-5)
+        return
+    sizes = TRAINING[grid(metafunc.config)]
+    metafunc.parametrize("size", sizes, ids=[size.name.replace(" ", "-") for size in sizes])
 
 
 def test_users_implementation_returns(
-    request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2, users: Implementation
+    request: pytest.FixtureRequest, record: Callable[..., None], users: Implementation
 ) -> None:
     """One step, before the contest: should it end the process or hang, this test is lost and no timing."""
     from fixtures.training import Step
     from fixtures.trials import trial
 
     def call() -> object:
-        return Step(_subject(request, users), model, BATCH, TOKENS)(1)
+        return Step(_subject(request, users), STEP.model(), STEP.batch, STEP.tokens)(1)
 
-    trial(request, record, users, CONCEPT, [(_facts(request, users, model), call)])
+    trial(request, record, users, CONCEPT, [(_facts(request, users, STEP), call)])
 
 
-def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None], model: Gpt2) -> None:
+def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None], size: Size) -> None:
     """Tokens a second, memory, and share of the possible, of all implementations in one contest."""
     from fixtures.contests import held
     from fixtures.throughput import haste
     from fixtures.training import Step, certify, with_checkpoints
 
     device = devices.selected(request.config)
+    if reason := size.too_large(memory(device)):
+        nobody = next(i for i in for_concept(CONCEPT, request.config))
+        record(**_facts(request, nobody, size), verdict="unsupported", message=reason)
+        pytest.skip(reason)
+    model = size.model()
     steps: dict[str, Step] = {}
 
     def work(subject: Subject) -> Step:
-        steps[subject.name] = Step(subject, model, BATCH, TOKENS)
+        steps[subject.name] = Step(subject, model, size.batch, size.tokens)
         return steps[subject.name]
 
     def before(subject: Subject) -> None:
@@ -79,7 +79,7 @@ def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None],
         certify(subject, model, witness)
 
     def rows(facts: dict[str, Any], result: Contest, outcome: Outcome) -> list[dict[str, Any]]:
-        return _rows(request, record, model, steps, facts, result, outcome)
+        return _rows(request, record, size, steps, facts, result, outcome)
 
     held(
         request,
@@ -88,20 +88,20 @@ def test_throughput(request: pytest.FixtureRequest, record: Callable[..., None],
         subject=partial(_subject, request),
         work=work,
         certify=right,
-        facts=lambda implementation: _facts(request, implementation, model),
+        facts=lambda implementation: _facts(request, implementation, size),
         rows=rows,
         also=with_checkpoints,
         before=before,
         device=device,
-        tokens=BATCH * TOKENS,
-        seconds=SECONDS * haste(request.config, device),
+        tokens=size.batch * size.tokens,
+        seconds=SECONDS * LONGEST[grid(request.config)] * haste(request.config, device),
     )
 
 
 def _rows(
     request: pytest.FixtureRequest,
     record: Callable[..., None],
-    model: Gpt2,
+    size: Size,
     steps: dict[str, Step],
     facts: dict[str, Any],
     result: Contest,
@@ -125,7 +125,7 @@ def _rows(
     else:
         memory = dict(value=used, low=used, high=used, unit="B", better="lower")
         rows.append(facts | {"metric": f"{METRIC} memory"} | memory)
-    flops = training_flops(model, tokens=TOKENS, batch=BATCH) / (BATCH * TOKENS)
+    flops = training_flops(size.model(), tokens=size.tokens, batch=size.batch) / (size.batch * size.tokens)
     return rows + shares(request, record, facts, outcome.rate, flops=flops)
 
 
@@ -141,11 +141,11 @@ def _dtype(config: pytest.Config) -> str:
     return next(dtype for dtype in DTYPES if dtype in wanted)
 
 
-def _facts(request: pytest.FixtureRequest, implementation: Implementation, model: Gpt2) -> dict[str, Any]:
+def _facts(request: pytest.FixtureRequest, implementation: Implementation, size: Size) -> dict[str, Any]:
     """What a record says whatever comes out."""
     import torch
 
-    sizes = {"layers": model.layers, "width": model.d, "vocabulary": model.vocabulary}
+    sizes = {"layers": size.layers, "width": size.heads * size.d_head, "vocabulary": size.vocabulary}
     return dict(
         kind="throughput",
         concept=CONCEPT,
@@ -156,6 +156,6 @@ def _facts(request: pytest.FixtureRequest, implementation: Implementation, model
         better="higher",
         dtype=_dtype(request.config),
         device=devices.label(request.config),
-        settings={"batch": BATCH, "tokens": TOKENS} | sizes | {"threads": torch.get_num_threads()},
+        settings={"batch": size.batch, "tokens": size.tokens} | sizes | {"threads": torch.get_num_threads()},
         node=request.node.nodeid,
     )
