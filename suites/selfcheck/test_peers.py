@@ -82,7 +82,11 @@ def test_everybody_takes_every_turn_on_work_of_their_own() -> None:
     turns: list[tuple[str, object]] = []
 
     def peer(name: str) -> Peer:
-        return Peer(lambda call: (turns.append((name, call)), Reading(1.0))[1], "")
+        def time(call: Callable[[], object]) -> Reading:
+            turns.append((name, call))
+            return Reading(1.0)
+
+        return Peer(time, "")
 
     found = timed(Machine(), one=peer("one"), other=peer("other"))
     assert [len(found[name].readings) for name in ("one", "other")] == [6, 6]
@@ -98,7 +102,11 @@ def test_the_page_shows_them_side_by_side(tmp_path: Path) -> None:
             record(None, **plain | fields, implementation=name, metric="timer: seconds a call", value=seconds, unit="s")
         ]
         if ratio:
-            told = {"low": ratio - 0.01, "high": ratio + 0.01, "comparison": "SLOWER" if ratio > 1.1 else "SAME"}
+            told: dict[str, Any] = {
+                "low": ratio - 0.01,
+                "high": ratio + 0.01,
+                "comparison": "SLOWER" if ratio > 1.1 else "SAME",
+            }
             made.append(
                 record(None, **plain, implementation=name, metric="timer: ratio", value=ratio, unit="x", **told)
             )
