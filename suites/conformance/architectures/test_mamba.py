@@ -166,7 +166,7 @@ def _forgetful(model, how):
         inward = (inward >= model.rank) & (inward < model.rank + model.states)
         weights[f"{first}x_proj.weight"] = weights[f"{first}x_proj.weight"].masked_fill(inward, 0)
     elif how == "steps of almost nothing":
-        weights[f"{first}dt_proj.bias"] = weights[f"{first}dt_proj.bias"] - 100
+        weights[f"{first}dt_proj.bias"] = weights[f"{first}dt_proj.bias"].clamp(max=0) - 100
     else:  # steps that are large, and rates that no step survives
         weights[f"{first}dt_proj.bias"] = weights[f"{first}dt_proj.bias"].abs() + 3
         weights[f"{first}dt_proj.weight"] = weights[f"{first}dt_proj.weight"] / 100
