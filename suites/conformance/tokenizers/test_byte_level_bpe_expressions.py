@@ -42,6 +42,10 @@ EXPRESSIONS: dict[str, tuple[str, list[str]]] = {
     "a set, case ignored": (r"(?i)[st]+", ["ST", "x"]),
     "what is not of a category": (r"\P{L}", ["ab", "1", "2"]),
     "what is not none of a category": (r"\P{^L}", ["a", "b", "12"]),
+    "what is never given back": (r"(?>a|ab)c", ["ac", "xabc"]),
+    "all of a text, in a group of a group": (r"(?m:(?:a.))", ["a\n", "b"]),
+    "case ignored, but no line break": (r"(?i:a.)", ["AB", "a\nx"]),
+    "a bracket that is the first of a set": (r"[]a]+", ["]a", "b"]),
     "by code": (r"\u0061\x{e9}|\x62", ["a", "a\u00e9", "c", "b"]),
 }
 RARE: dict[str, tuple[str, list[str]]] = {
