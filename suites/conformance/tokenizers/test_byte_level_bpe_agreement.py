@@ -170,7 +170,7 @@ def test_nothing_is_nothing(implementation):
 def many_merges() -> Tables:
     """All pairs of letters but two, then a few triples, then the two: more than 16 bits can count."""
     late = [("b", "c"), ("x", "y")]
-    pairs = [pair for pair in product(sorted(BYTES), repeat=2) if pair not in late]
+    pairs = [(x, y) for x, y in product(sorted(BYTES), repeat=2) if (x, y) not in late]
     return Tables((*pairs, *(("ab", letter) for letter in "!#$%&*+,-/"), *late))
 
 
