@@ -79,9 +79,11 @@ def test_loud_activations_agree(implementation, drawn, size):
     Pit: what is beyond the range of float16 is clamped "for safety", whatever the dtype is.
     """
     model, source, target = drawn
-    parts = (".v_proj.", ".fc1.", f"decoder.layers.{model.decoder_layers - 1}.final_layer_norm.")
-    loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
-    judge.agree(implementation, loud, source, target, **model.scalars)
+    last = {"encoder_hidden_states": ("encoder", model.layers), "logits": ("decoder", model.decoder_layers)}
+    for returns, (stack, layers) in last.items():
+        parts = (".v_proj.", ".fc1.", f"{stack}.layers.{layers - 1}.final_layer_norm.")
+        loud = {name: w * size if any(part in name for part in parts) else w for name, w in model.weights.items()}
+        judge.agree(implementation, loud, source, target, returns=returns, **model.scalars)
 
 
 @pytest.mark.parametrize("long", LONG)
