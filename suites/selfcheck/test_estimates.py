@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from fixtures import timing
 from fixtures.estimates import (
     MARGIN,
     PATIENCE,
@@ -152,6 +153,24 @@ def test_rounds_go_on_until_the_ratio_is_told() -> None:
         rounds.append(len(result.orders))
     assert told == ["AMBIGUOUS", "SAME", told[2]] and rounds[0] < rounds[1]
     assert rounds[2] < 50
+
+
+@pytest.mark.parametrize(("serial", "least", "most"), [(True, 0.78, 1.0), (False, 0.0, 0.55)])
+def test_a_rate_on_a_machine_whose_speed_wanders(
+    serial: bool, least: float, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By 5 %, remembered for 0.2 s: taken for independent, rounds would seem to know the median after half a second."""
+    plain = timing.estimate
+    monkeypatch.setattr(timing, "estimate", lambda samples, **options: plain(samples, **options | {"serial": serial}))
+    hits, trials = 0, 200
+    for seed in range(trials):
+        machine = Restless(seed)
+        machine.BURST, machine.DRIFT = 1.0, 0.0  # type: ignore[misc]
+        competitors = {name: machine.work(0.01) for name in ("ours", "theirs")}
+        result = race(competitors, policy=Policy(budget=6), stopwatch=machine.watch, baseline="theirs")
+        measured = result.seconds("ours")
+        hits += covers(measured.low, measured.high, 0.01)
+    assert least * trials <= hits <= most * trials
 
 
 def test_five_samples_have_no_95_percent_interval() -> None:
