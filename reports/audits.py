@@ -116,7 +116,8 @@ class Audit:
 
     @property
     def panels(self) -> list[Panel]:
-        return [_panel(metric, own, self.margin) for metric, own in sorted(grouped(self.rows, _metric).items())]
+        of = grouped(self.rows, _metric)
+        return [_panel(metric, of[metric], self.margin) for metric in (COPIES, SLOWED) if metric in of]
 
 
 def audits(report: Report) -> list[Audit]:

@@ -81,10 +81,12 @@ def estimate(median: float, low: float, high: float) -> Estimate:
 
 
 def test_a_share_is_as_uncertain_as_rate_and_peak_together() -> None:
-    peak = Peak("copy", "B/s", estimate(100.0, 80.0, 125.0), {}, False)
+    peak = Peak("copy", "B/s", estimate(100.0, 80.0, 125.0), {}, None, False)
     found = share(estimate(10.0, 9.0, 12.0), 5.0, peak)
     assert (found["value"], found["low"], found["high"]) == pytest.approx((0.5, 9 * 5 / 125, 12 * 5 / 80))
-    unknown = share(estimate(10.0, 0.0, math.inf), 5.0, Peak("copy", "B/s", estimate(100.0, 0.0, math.inf), {}, False))
+    unknown = share(
+        estimate(10.0, 0.0, math.inf), 5.0, Peak("copy", "B/s", estimate(100.0, 0.0, math.inf), {}, None, False)
+    )
     assert unknown["low"] == 0 and unknown["high"] is None
 
 

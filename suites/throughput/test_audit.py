@@ -15,6 +15,7 @@ import pytest
 from fixtures import devices
 
 Words = list[tuple[str, str | None]]
+Crowded = list[bool]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,8 +32,19 @@ def words() -> Words:
     return []
 
 
+@pytest.fixture(scope="module")
+def crowds() -> Crowded:
+    """Of each trial, whether others used the machine meanwhile."""
+    return []
+
+
 def test_trial(
-    request: pytest.FixtureRequest, record: Callable[..., None], words: Words, number: int, slowed: bool
+    request: pytest.FixtureRequest,
+    record: Callable[..., None],
+    words: Words,
+    crowds: Crowded,
+    number: int,
+    slowed: bool,
 ) -> None:
     """One contest; what it says is judged with all others, by the test below."""
     import torch
@@ -56,6 +68,7 @@ def test_trial(
     notes += [] if found.settled else ["a rate was not steady when the warm-up had to end"]
     metric, ratio = SLOWED if slowed else COPIES, found.ratio
     words.append((metric, found.word))
+    crowds.append(crowded)
     trials = request.config.getoption("audit")
     record(
         kind="power",
@@ -81,12 +94,16 @@ def test_trial(
     )
 
 
-def test_the_measuring_is_right(words: Words) -> None:
+def test_the_measuring_is_right(words: Words, crowds: Crowded) -> None:
     """The goals, over all trials of the run."""
     from reports.audits import findings
 
     if not words:
         pytest.skip("no trial was run")
     missed = [str(one) for one in findings(words) if not one.met]
+    if missed and any(crowds):
+        missed.append(
+            f"others used the machine in {sum(crowds)} of {len(crowds)} trials: run it again when it is quiet"
+        )
     if missed:
         pytest.fail("\n".join(missed), pytrace=False)
