@@ -117,3 +117,20 @@ def test_gradients_are_answers_too() -> None:
     assert isinstance(values, Tensor) and [g.shape for g in gradients] == [
         x.shape for x in (PROBLEM.query, PROBLEM.key, PROBLEM.value)
     ]
+
+
+def test_who_has_the_same_roundings_has_not_the_same_mistake() -> None:
+    """Values of float32 are a library's own to the last digit, and not the reference's; what was rejected is a gradient."""
+
+    def gradient_law(implementation: Subject, problem: Problem) -> None:
+        judge.agree_gradients(implementation, problem.query, problem.key, problem.value)
+
+    def spoilt(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        attended = torch.nn.functional.scaled_dot_product_attention(query, key, value)
+        return attended + 0.5 * (value - value.detach()).sum()
+
+    subject = Subject(ATTENTION, Implementation("mine", ATTENTION.id, lambda: spoilt), "float32", "cpu")
+    with pytest.raises(judge.Rejected):
+        gradient_law(subject, PROBLEM)
+    one = diagnosis.diagnose(gradient_law, {"implementation": subject, "problem": PROBLEM}, subject)
+    assert not one.agrees_with and not one.looks_like
