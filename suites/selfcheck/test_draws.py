@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 
+from fixtures.strategies.bart_inputs import Bart
+from fixtures.strategies.llama_inputs import Llama
+from fixtures.strategies.mamba_inputs import Mamba
+from fixtures.strategies.t5_inputs import T5
+from fixtures.strategies.weights import Bert, Gpt2
 from suites.selfcheck.runs import ATTENTION, LAWS, Finished, again, alone, run
 
 WRONG_AT_TIMES = """
@@ -74,3 +80,11 @@ def test_inputs_do_not_depend_on_the_modules_that_are_loaded(tmp_path: Path, mon
     monkeypatch.setitem(sys.modules, "local", module)
     spec.loader.exec_module(module)
     assert drawn() == before
+
+
+@pytest.mark.parametrize("kind", [Bart, Bert, Gpt2, Llama, Mamba, T5])
+def test_a_model_is_printed_as_the_call_that_builds_it_again(kind: type) -> None:
+    sizes = {"d": 4, "expand": 2, "states": 3, "width": 4, "rank": 2} if kind is Mamba else {}
+    sizes = sizes or {"heads": 2, "d_head": 3, "inner": 7, "positions": 9}
+    model = kind(seed=1, layers=1, vocabulary=11, epsilon=1e-5, **sizes)
+    assert eval(pretty(model), {kind.__name__: kind}) == model
