@@ -192,6 +192,17 @@ def test_places_are_those_of_the_file(implementation, family: str):
     judge.exact([*map(tuple, tokenizer.encoding("  <mask>a").offsets)], [begin, (8, 9)], "places")
 
 
+def test_a_space_that_was_put_in_front_stays(implementation):
+    """Where spaces were stripped before one was put in front, the first token has the place of its letter."""
+    strip = {"type": "Strip", "strip_left": True, "strip_right": True}
+    tables = Tables((("Ġ", "a"),))
+    with tempfile.TemporaryDirectory() as folder:
+        processor = BYTES | {"add_prefix_space": True}
+        written(folder, tables, "RoBERTa", normalizer=strip, post_processor=processor, added_tokens=[])
+        tokenizer = implementation.from_file(folder)
+    judge.exact([*map(tuple, tokenizer.encoding("  a a").offsets)], [(2, 3), (4, 5)], "places")
+
+
 CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 

@@ -83,6 +83,13 @@ def test_a_frame_outside_the_vocabulary_is_rejected(implementation):
     judge.rejects(lambda: implementation({"[UNK]": 0, "a": 1, "##a": 2}).encode("a", special=True))
 
 
+@pytest.mark.parametrize("names", [("A", "A"), ("AB", "AB"), ("A", "AAB"), ("A",)], ids=" ".join)
+def test_frames_without_their_texts_are_rejected(implementation, names: tuple[str, ...]):
+    """What is put around one text has that one, around two texts both, and each once."""
+    frames = [[(f"${name}", 0) for name in frame] for frame in names]
+    judge.rejects(lambda: implementation(LETTERS.vocabulary, frames=frames).encode("a", "b"))
+
+
 # Files
 
 
