@@ -192,15 +192,23 @@ def test_places_are_those_of_the_file(implementation, family: str):
     judge.exact([*map(tuple, tokenizer.encoding("  <mask>a").offsets)], [begin, (8, 9)], "places")
 
 
-def test_a_space_that_was_put_in_front_stays(implementation):
-    """Where spaces were stripped before one was put in front, the first token has the place of its letter."""
-    strip = {"type": "Strip", "strip_left": True, "strip_right": True}
-    tables = Tables((("Ġ", "a"),))
+@pytest.mark.parametrize(
+    ("normalizer", "text", "places"),
+    [
+        ({"type": "Strip", "strip_left": True, "strip_right": True}, "  a a", [(2, 3), (4, 5)]),
+        ({"type": "Replace", "pattern": {"String": "x"}, "content": "a c"}, "xa", [(0, 1), (0, 1), (1, 2)]),
+    ],
+    ids=["stripped", "replaced"],
+)
+def test_a_space_that_was_put_in_front_stays(implementation, normalizer: Any, text: str, places: list[Any]):
+    """Where a space is put in front its token has the place of its letter, though the text begins later; and so has
+    every token that begins where the text does."""
+    tables = Tables((("Ġ", "a"), ("Ġ", "c")))
     with tempfile.TemporaryDirectory() as folder:
         processor = BYTES | {"add_prefix_space": True}
-        written(folder, tables, "RoBERTa", normalizer=strip, post_processor=processor, added_tokens=[])
+        written(folder, tables, "RoBERTa", normalizer=normalizer, post_processor=processor, added_tokens=[])
         tokenizer = implementation.from_file(folder)
-    judge.exact([*map(tuple, tokenizer.encoding("  a a").offsets)], [(2, 3), (4, 5)], "places")
+    judge.exact([*map(tuple, tokenizer.encoding(text).offsets)], places, "places")
 
 
 CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
