@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from fixtures import judge
 from fixtures.strategies.bert_inputs import ample_inputs, inputs
+from fixtures.strategies.layouts import LAYOUTS
 from fixtures.strategies.rotary import A_FEW
 from fixtures.strategies.token_ids import HALF, many_texts, shown, token_ids
 from fixtures.strategies.weights import LARGE, Bert, large
@@ -73,6 +76,22 @@ def test_ten_layers_and_more(implementation, drawn):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2"."""
     model, ids = drawn
     judge.agree(implementation, model.weights, ids, **model.scalars)
+
+
+def test_models_of_the_same_sizes_are_told_apart(implementation):
+    """Pit: what was made of the weights of one model is kept for the next one of its sizes."""
+    model, ids = large(Bert, "batch")
+    for seed in (1, 2):
+        other = replace(model, seed=seed)
+        judge.agree(implementation, other.weights, ids, **other.scalars)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_may_lie_in_memory_as_they_like(implementation, layout):
+    """Weights that are stored the other way round, or are parts of larger ones, are read where they are."""
+    model, ids = large(Bert, "batch")
+    weights = {name: LAYOUTS[layout](w) for name, w in model.weights.items()}
+    judge.agree(implementation, weights, ids, **model.scalars)
 
 
 @pytest.mark.parametrize("what", LARGE)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import judge
+from fixtures.strategies.layouts import LAYOUTS
 from fixtures.strategies.t5_inputs import A_FEW, T5, TABLE, WHAT, ample_pairs, large_pair, mirrored, pairs
 from fixtures.strategies.token_ids import HALF, different_ids, many_texts
 
@@ -62,6 +65,22 @@ def test_one_model_reads_many_texts(implementation, data):
 def test_ten_layers_and_more(implementation, pair):
     """Pit: layer 2 comes before layer 10, though the text "10" comes before "2", in both stacks."""
     judge.agree(implementation, *pair.given, **pair.model.scalars)
+
+
+def test_models_of_the_same_sizes_are_told_apart(implementation):
+    """Pit: what was made of the weights of one model is kept for the next one of its sizes."""
+    pair = large_pair("batch")
+    for seed in (1, 2):
+        other = replace(pair, model=replace(pair.model, seed=seed))
+        judge.agree(implementation, *other.given, **other.model.scalars)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_may_lie_in_memory_as_they_like(implementation, layout):
+    """Weights that are stored the other way round, or are parts of larger ones, are read where they are."""
+    pair = large_pair("batch")
+    weights = {name: LAYOUTS[layout](w) for name, w in pair.model.weights.items()}
+    judge.agree(implementation, weights, pair.text, pair.written, **pair.model.scalars)
 
 
 @pytest.mark.parametrize("what", WHAT)
