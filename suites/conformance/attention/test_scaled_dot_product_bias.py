@@ -126,9 +126,10 @@ def test_a_bias_is_as_good_as_more_features(implementation: Implementation, kept
 
 
 @A_FEW
-@given(problem=problems(masked=True, biased=True), shift=st.sampled_from([-3.0, 20.0]))
+@given(problem=problems(masked=True, biased=True), shift=st.sampled_from([-3.0, 20.0, -(2.0**14)]))
 def test_a_constant_bias_changes_nothing(implementation: Implementation, problem: Problem, shift: float) -> None:
-    """What is added to all scores of a query alike has no effect, whether it is one number or one for each query."""
+    """What is added to all scores of a query alike has no effect, whether it is one number or one for each query, also
+    one so far below zero that it might be taken for a mask."""
     query, key, value, bias, mask = _tensors(problem)
     judge.holds(
         implementation,

@@ -49,6 +49,12 @@ def test_agrees_without_a_bias(implementation: Implementation, rows: Rows) -> No
     judge.agree(implementation, rows.x, rows.weight, eps=rows.eps)
 
 
+@given(rows=rows(widths=SEVERAL))
+def test_agrees_without_a_weight(implementation: Implementation, rows: Rows) -> None:
+    """Values are the reference's with a bias only."""
+    judge.agree(implementation, rows.x, None, rows.bias, eps=rows.eps)
+
+
 @given(rows=rows(regimes=VARIED, widths=SEVERAL))
 def test_agrees_without_weight_and_bias(implementation: Implementation, rows: Rows) -> None:
     """Weight and bias that are not given are 1 and 0."""
@@ -60,6 +66,13 @@ def test_agrees_without_weight_and_bias(implementation: Implementation, rows: Ro
 def test_gradients_agree(implementation: Implementation, rows: Rows) -> None:
     """Gradients of rows, weight and bias are the reference's: they flow through mean and variance too."""
     judge.agree_gradients(implementation, rows.x, rows.weight, rows.bias, eps=rows.eps)
+
+
+@given(rows=rows(regimes=("normal", "outlier"), widths=EIGHT))
+def test_weights_of_zero_learn(implementation: Implementation, rows: Rows) -> None:
+    """A weight of exactly 0 gets its gradient, and lets none through: as where the last norm of a block starts at 0."""
+    weight = rows.weight.where(torch.arange(rows.d) % 3 > 0, 0)
+    judge.agree_gradients(implementation, rows.x, weight, eps=rows.eps)
 
 
 @pytest.mark.parametrize("what", MANY)

@@ -45,6 +45,13 @@ def test_gradients_agree(implementation: Implementation, rows: Rows) -> None:
     judge.agree_gradients(implementation, rows.x, rows.weight, eps=rows.eps)
 
 
+@given(rows=rows(regimes=("normal", "outlier"), widths=EIGHT))
+def test_weights_of_zero_learn(implementation: Implementation, rows: Rows) -> None:
+    """A weight of exactly 0 gets its gradient, and lets none through: as where the last norm of a block starts at 0."""
+    weight = rows.weight.where(torch.arange(rows.d) % 3 > 0, 0)
+    judge.agree_gradients(implementation, rows.x, weight, eps=rows.eps)
+
+
 @pytest.mark.parametrize("what", MANY)
 def test_gradients_agree_where_there_are_many(implementation: Implementation, what: str) -> None:
     """Values and gradients are the reference's in rows that are wider, and in more of them, than a block."""

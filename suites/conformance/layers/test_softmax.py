@@ -49,6 +49,14 @@ def test_gradients_agree(implementation: Implementation, problem: Scores) -> Non
     judge.agree_gradients(implementation, problem.scores)
 
 
+@pytest.mark.parametrize("dim", range(-3, 3))
+@settings(max_examples=2)
+@given(problem=scores(regimes=("normal", "shifted"), lengths=st.sampled_from([5, 8]), batches=st.just((4, 3))))
+def test_gradients_agree_along_any_axis(implementation: Implementation, problem: Scores, dim: int) -> None:
+    """The way back sums over the axis `dim` too."""
+    judge.agree_gradients(implementation, problem.scores, dim=dim)
+
+
 @pytest.mark.parametrize("what", MANY)
 def test_gradients_agree_where_there_are_many(implementation: Implementation, what: str) -> None:
     """Values and gradients are the reference's in rows that are wider, and in more of them, than a block."""
@@ -75,10 +83,11 @@ def test_gradients_of_saturated_rows_agree(implementation: Implementation, probl
 @settings(max_examples=2)
 @given(seed=st.integers(0, 2**16), size=st.sampled_from([1.0, 4.0]))
 def test_agrees_on_a_vocabulary(implementation: Implementation, vocabulary: str, seed: int, size: float) -> None:
-    """Rows as long as a vocabulary: every column counts, and a sum of so many small weights is not lost."""
+    """Rows as long as a vocabulary: every column counts, and a sum of so many small weights is not lost, also where the
+    largest comes last, so that whoever goes by blocks finds a larger one in each."""
     generator = torch.Generator().manual_seed(seed)
     logits = size * torch.randn(VOCABULARIES[vocabulary], generator=generator, dtype=torch.float64)
-    judge.agree(implementation, logits)
+    judge.agree(implementation, torch.stack([logits, logits.sort().values]))
 
 
 @given(problem=scores())

@@ -105,6 +105,13 @@ def test_options_do_not_disturb_each_other(
     )
 
 
+@VERY_FEW
+@given(batch=batches(ignoring=True, rows=st.sampled_from([3, 8, 33])))
+def test_gradients_of_unreduced_costs_agree(implementation: Implementation, batch: Batch) -> None:
+    """Each row's cost takes its own number from above back to its logits."""
+    judge.agree_gradients(implementation, batch.logits, batch.labels, reduction="none")
+
+
 @A_FEW
 @given(batch=batches(ignoring=True), smoothing=SMOOTHINGS, reduction=REDUCTIONS)
 def test_gradients_agree_under_all_options(
