@@ -36,7 +36,7 @@ class Panel:
     @property
     def ticks(self) -> list[tuple[float, float, float]]:
         """Part of the axis, and where that is across and up."""
-        return [(part, *self.place(part * self.across, part * self.up)) for part in (0.0, 1 / 40, 1 / 8, 3 / 8, 1.0)]
+        return [(part, *self.place(part * self.across, part * self.up)) for part in (0.0, 1 / 10, 2 / 5, 1.0)]
 
     def place(self, across: float, up: float) -> tuple[float, float]:
         """Where a pair of shares stands. Axes grow with the square root: most of what matters is small."""

@@ -208,6 +208,14 @@ def test_gradients_of_every_argument_are_judged_unless_some_are_named() -> None:
             judge.agree_gradients(subject, *args, wrt=wrt)
 
 
+def test_the_difference_can_be_seen_in_the_message() -> None:
+    """Of 1 and 1 + 1e-9 eight digits are the same."""
+    with pytest.raises(Rejected, match=r"expected 1, got 1\.000000001$"):
+        judge.agree(toy(lambda x: x / x * (1 + 1e-9), lambda x: x / x), normal(3, 4))
+    with pytest.raises(Rejected, match=r"expected 1, got 1\.5$"):
+        judge.agree(toy(lambda x: x / x * 1.5, lambda x: x / x), normal(3, 4))
+
+
 def test_a_gradient_that_is_missing_is_zero_and_rejected() -> None:
     with pytest.raises(Rejected, match="in a way that can be differentiated"):
         judge.agree_gradients(toy(lambda x: x.detach().exp(), torch.exp), normal(3, 3))

@@ -65,6 +65,7 @@ def test_calibration_and_flakes_leave_records_and_a_table(tmp_path: Path) -> Non
         ("power", "faults rejected"),
         ("power", "variants rejected"),
     }
+    assert all("--calibrate 3 " in r["replay"] for r in done.records), "variants get more inputs, for as many seeds"
     done = runs.run(tmp_path / "flakes", *chosen, "--flakes", "2", "-k", "test_agrees_under_a_mask or test_bad_input")
     assert done.code == 0 and "attention.scaled_dot_product: 0 of " in done.output
     drawn, fixed = sorted(done.records, key=lambda record: record["high"] is None)[:: len(done.records) - 1]
@@ -76,5 +77,7 @@ def test_calibration_and_flakes_leave_records_and_a_table(tmp_path: Path) -> Non
 def test_as_many_seeds_as_none_are_a_mistake(tmp_path: Path, flag: str) -> None:
     done = runs.run(tmp_path, "suites/conformance/attention", flag, "0")
     assert done.code == 4 and f"{flag} 0: write a number of seeds, 1 at least" in done.output
+    done = runs.run(tmp_path, "suites/conformance/tokenizers/test_wordpiece.py", "--calibrate", "1")
+    assert done.code == 4 and "there is of laws on numbers in attention, layers, losses" in done.output
     done = runs.run(tmp_path, "suites/conformance/attention", flag, "1", "--controls")
     assert done.code == 4 and "write one at a time" in done.output
