@@ -67,8 +67,14 @@ def refused(asked: Asked) -> str:
     [
         ({}, ""),
         ({"controls": "first"}, ""),
-        ({"controls": "full", "only_implementation": ["reference"]}, "--controls and --only-implementation: --controls ju"),
-        ({"calibrate": 3, "implementation": ["layers.softmax=mine.py:f"]}, "write one of the two, and choose among its"),
+        (
+            {"controls": "full", "only_implementation": ["reference"]},
+            "--controls and --only-implementation: --controls ju",
+        ),
+        (
+            {"calibrate": 3, "implementation": ["layers.softmax=mine.py:f"]},
+            "write one of the two, and choose among its",
+        ),
         ({"model": ["a", " "]}, "--model '': write the directory of a model, or its id on the hub (owner/name)"),
         ({"call_timeout": 0.0}, "--call-timeout 0.0: write a number of seconds above 0"),
         ({"call_timeout": float("nan")}, "--call-timeout nan: write"),
