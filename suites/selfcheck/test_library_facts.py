@@ -123,3 +123,45 @@ def test_the_kind_of_the_first_labels_is_remembered():
     assert model.config.problem_type == "single_label_classification"
     with pytest.raises((RuntimeError, ValueError)):
         model(ids, labels=torch.rand(2, 3)[:, :2])
+
+
+@pytest.mark.parametrize("heads", [4, 6])
+def test_penalties_of_bloom_depend_on_the_distance_alone(heads):
+    """ALiBi (Press et al. 2022, section 3): BLOOM adds a slope times the place of the key, which a softmax over keys cannot
+    tell from a slope times the distance. Slopes of 4 heads are 2 to the power of -2, -4, -6, -8."""
+    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+
+    from reference.attention.scaled_dot_product import scaled_dot_product
+
+    length = 9
+    bias = build_alibi_tensor(torch.ones(1, length), heads, torch.float32).double().view(heads, 1, length)
+    slopes = bias[:, 0, 1] - bias[:, 0, 0]
+    assert heads != 4 or slopes.tolist() == [0.25, 0.0625, 0.015625, 0.00390625]
+    distance = torch.arange(length)[:, None] - torch.arange(length)
+    query, key, value = torch.randn(3, heads, length, 8, generator=torch.Generator().manual_seed(0)).double()
+    by_place = scaled_dot_product(query, key, value, causal=True, bias=bias)
+    by_distance = scaled_dot_product(query, key, value, causal=True, bias=-slopes[:, None, None] * distance)
+    torch.testing.assert_close(by_place, by_distance, rtol=1e-6, atol=1e-6)
+    assert (by_place - scaled_dot_product(query, key, value, causal=True)).abs().max() > 0.01
+
+
+def test_dropout_of_attention_leaves_rows_that_do_not_sum_to_one():
+    """What is kept of the weights is divided by the share that is kept, after the softmax and not before it."""
+    query, key = torch.randn(2, 1, 64, 8, generator=torch.Generator().manual_seed(0)).double()
+    attend = torch.nn.functional.scaled_dot_product_attention
+    weights = attend(query, key, torch.eye(64).double()[None])
+    torch.manual_seed(0)
+    dropped = attend(query, key, torch.eye(64).double()[None], dropout_p=0.25)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], weights[kept] / 0.75)
+    assert 0.7 < kept.double().mean() < 0.8
+    assert (dropped.sum(-1) - 1).abs().max() > 0.05
+
+
+def test_vocabularies_are_padded():
+    """Mamba's is of 50,280 rows, a multiple of 8, where the tokenizer that it shares with GPT-NeoX has 50,277 tokens; who
+    pads a table gets rows that no text will ever use."""
+    assert transformers.MambaConfig().vocab_size == 50_280 == -(-50_277 // 8) * 8
+    model = gpt2(vocab_size=50)
+    model.resize_token_embeddings(51, pad_to_multiple_of=8)
+    assert model.config.vocab_size == len(model.transformer.wte.weight) == 56
