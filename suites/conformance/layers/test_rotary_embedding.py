@@ -128,13 +128,13 @@ def test_shape_and_dtype_stay(implementation: Implementation, layout: str, drawn
     judge.exact((tuple(result.shape), result.dtype), (tuple(x.shape), x.dtype), "shape and dtype")
 
 
-LARGE: dict[str, dict[str, Any]] = {"text": {"t": 1030}, "head": {"d": 300}, "batch": {"batch": (65,)}}
+LARGE: dict[str, dict[str, Any]] = {"text": {"t": 1030}, "head": {"d": 300}, "batch": {"batch": (1031,)}}
 
 
 @in_both_layouts
 @pytest.mark.parametrize("what", LARGE)
 def test_agrees_where_there_are_many(implementation: Implementation, layout: str, what: str) -> None:
-    """Values are the reference's beyond 1024 positions, 256 features and 64 heads."""
+    """Values are the reference's beyond 1024 positions, 256 features and 1024 texts."""
     sizes: dict[str, Any] = {"batch": (2,), "t": 5, "d": 8} | LARGE[what]
     drawn = Turning(**sizes, start=3, order="counted", seed=0)
     judge.agree(implementation, drawn.x, drawn.positions, base=BASE, layout=layout)
