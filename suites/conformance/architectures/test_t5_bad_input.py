@@ -32,6 +32,13 @@ def test_heads_that_the_table_has_not_are_refused(implementation, pair, more):
 
 
 @A_FEW
+@given(pair=pairs(heads=1, d_head=4))
+def test_a_table_of_one_head_is_not_for_all(implementation, pair):
+    """Pit: a bias of one head is broadcast to two, and nobody notices."""
+    judge.rejects(implementation, *pair.given, **(pair.model.scalars | {"heads": 2}))
+
+
+@A_FEW
 @given(pair=pairs(heads=4, d_head=1))
 def test_fewer_heads_than_the_table_has_are_refused(implementation, pair):
     """Heads that divide the features, but are not those that the tables are for, raise."""
