@@ -75,3 +75,7 @@ def problem(seed: int, **fixed: Any) -> Problem:
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def softmax(x: Tensor) -> Tensor:
+    return torch.softmax(x, -1)
